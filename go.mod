@@ -1,0 +1,20 @@
+module github.com/doorward/doorward
+
+go 1.26
+
+require (
+	github.com/cespare/xxhash/v2 v2.3.0
+	github.com/google/btree v1.1.3
+	github.com/google/go-cmp v0.7.0
+	github.com/hashicorp/raft v1.8.0
+	github.com/hashicorp/raft-boltdb/v2 v2.3.1
+	github.com/rogpeppe/go-internal v1.16.0
+	github.com/spf13/cobra v1.10.2
+	github.com/vmihailenco/msgpack/v5 v5.4.1
+	go.etcd.io/bbolt v1.4.3
+	pgregory.net/rapid v1.3.0
+)
+
+// raft-boltdb/v2 v2.3.1 still imports go-metrics/compat, which v0.7.0 dropped
+// (hashicorp/raft-boltdb#66). v0.6.1 is the last release with both APIs.
+replace github.com/hashicorp/go-metrics => github.com/hashicorp/go-metrics v0.6.1
