@@ -1,0 +1,53 @@
+package iam
+
+// Change is one record written or removed. The changes of a command, applied in
+// order to the view before it, give the view after it: on a replica and on a
+// sidecar alike.
+//
+// Exactly one of the pointers is set for a write; Delete names the record for a
+// removal.
+type Change struct {
+	User           *User
+	Group          *Group
+	Role           *Role
+	Policy         *Policy
+	AccessKey      *AccessKey
+	ServiceAccount *ServiceAccount
+	Session        *Session
+	Bucket         *Bucket
+	Settings       *Settings
+	Store          *Store
+	Delete         *Deletion
+}
+
+// Table says which table a [Deletion] is about.
+type Table uint8
+
+// The tables of a store. The numbers are part of the wire formats.
+const (
+	TableUsers           Table = 1
+	TableGroups          Table = 2
+	TableRoles           Table = 3
+	TablePolicies        Table = 4
+	TableAccessKeys      Table = 5
+	TableServiceAccounts Table = 6
+	TableSessions        Table = 7
+	TableBuckets         Table = 8
+	TableSettings        Table = 9
+	TableStore           Table = 10
+)
+
+// Deletion names a record that is gone. Account is empty for tables whose names
+// are global (access keys, sessions, buckets).
+type Deletion struct {
+	Table   Table
+	Account AccountID
+	Name    string
+}
+
+// Store is the identity of the store itself.
+type Store struct {
+	ClusterID string
+	Account   AccountID
+	Created   Time
+}

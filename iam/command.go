@@ -1,0 +1,268 @@
+package iam
+
+// Command is one wish to change the store. Everything that is not determined by
+// the state (time, randomness, identifiers, sealed secrets) is in it, spent by
+// the proposer, so that every replica computes the same result.
+type Command interface{ command() }
+
+// Envelope carries a command through the log.
+type Envelope struct {
+	Command Command
+	Request [16]byte // random; a second entry with the same id and actor has no effect. Zero: not deduplicated
+	Actor   ARN      // who asked, for the audit trail
+	Time    Time     // the proposer's clock
+}
+
+// Result is what a replica makes of a command. A refused command is a result
+// that every replica computes alike.
+type Result struct {
+	Index Index
+	Err   *Error // nil: done
+	Count int    // records that a bulk command touched
+}
+
+// Initialize is the first command of a store's life.
+type Initialize struct {
+	ClusterID string
+	Account   AccountID
+	RootKey   AccessKey // owner KindRoot
+	Policies  []Policy  // the built-in policies
+	Settings  Settings
+}
+
+// CreateUser adds a user, optionally with its name-and-password key in the same
+// step.
+type CreateUser struct {
+	User     User
+	Password *AccessKey
+}
+
+// UpdateUser changes what is set. Renaming keeps keys, memberships and policies.
+type UpdateUser struct {
+	User     Ref
+	NewName  string // empty: unchanged
+	NewPath  string // empty: unchanged
+	Status   Status // zero: unchanged
+	SetPOSIX bool   // POSIX counts, nil clears
+	POSIX    *POSIX
+}
+
+// DeleteUser removes a user. Without Cascade it is refused with DeleteConflict
+// while the user has keys, policies, groups or service accounts; with it they go too.
+type DeleteUser struct {
+	User    Ref
+	Cascade bool
+}
+
+// CreateGroup adds a group.
+type CreateGroup struct{ Group Group }
+
+// UpdateGroup renames or moves a group.
+type UpdateGroup struct {
+	Group            Ref
+	NewName, NewPath string
+}
+
+// DeleteGroup removes a group that has no members and no policies.
+type DeleteGroup struct{ Group Ref }
+
+// AddUserToGroup makes a user a member; again is no change.
+type AddUserToGroup struct{ User, Group Ref }
+
+// RemoveUserFromGroup ends a membership.
+type RemoveUserFromGroup struct{ User, Group Ref }
+
+// CreateRole adds a role.
+type CreateRole struct{ Role Role }
+
+// UpdateRole changes what is set.
+type UpdateRole struct {
+	Role           Ref
+	SetDescription bool
+	Description    string
+	MaxSession     uint32 // zero: unchanged
+	Trust          string // empty: unchanged
+}
+
+// DeleteRole removes a role that has no policies.
+type DeleteRole struct{ Role Ref }
+
+// CreatePolicy adds a managed policy with its first version.
+type CreatePolicy struct{ Policy Policy }
+
+// DeletePolicy removes a managed policy that is attached nowhere and has only its
+// default version.
+type DeletePolicy struct{ Policy ARN }
+
+// CreatePolicyVersion adds a version; it is in force only if MakeDefault.
+type CreatePolicyVersion struct {
+	Policy      ARN
+	Document    string
+	MakeDefault bool
+	Created     Time
+}
+
+// DeletePolicyVersion removes a version that is not the default.
+type DeletePolicyVersion struct {
+	Policy ARN
+	Number uint32
+}
+
+// SetDefaultPolicyVersion puts a version in force.
+type SetDefaultPolicyVersion struct {
+	Policy ARN
+	Number uint32
+}
+
+// AttachPolicy attaches a managed policy to a user, group or role; again is no
+// change.
+type AttachPolicy struct {
+	To     Ref
+	Policy ARN
+}
+
+// DetachPolicy undoes AttachPolicy.
+type DetachPolicy struct {
+	From   Ref
+	Policy ARN
+}
+
+// PutInlinePolicy sets an inline policy of a user, group or role.
+type PutInlinePolicy struct {
+	On     Ref
+	Policy InlinePolicy
+}
+
+// DeleteInlinePolicy removes an inline policy.
+type DeleteInlinePolicy struct {
+	On   Ref
+	Name string
+}
+
+// SetBoundary sets or, with an empty policy, removes the permissions boundary of
+// a user or role.
+type SetBoundary struct {
+	On     Ref
+	Policy ARN
+}
+
+// SetTags adds or overwrites tags on a user, role or policy and removes others.
+type SetTags struct {
+	On     Ref
+	Set    []Tag
+	Remove []string
+}
+
+// CreateAccessKey adds a long-term key to a user or to the root.
+type CreateAccessKey struct{ Key AccessKey }
+
+// UpdateAccessKey changes what is set.
+type UpdateAccessKey struct {
+	Owner      Ref
+	Key        AccessKeyID
+	Status     Status // zero: unchanged
+	SetExpires bool
+	Expires    Time
+	Secret     Sealed // nil: unchanged
+}
+
+// DeleteAccessKey removes a key.
+type DeleteAccessKey struct {
+	Owner Ref
+	Key   AccessKeyID
+}
+
+// RecordLastUsed moves LastUsed forward, never back; unknown keys are passed over.
+type RecordLastUsed struct{ Uses []Use }
+
+// Use is the last time that a key was seen in use.
+type Use struct {
+	Key  AccessKeyID
+	Time Time
+}
+
+// CreateServiceAccount adds a service account and its key.
+type CreateServiceAccount struct {
+	ServiceAccount ServiceAccount
+	Key            AccessKey
+}
+
+// UpdateServiceAccount changes what is set.
+type UpdateServiceAccount struct {
+	ServiceAccount Ref
+	SetDescription bool
+	Description    string
+	SetPolicy      bool
+	Policy         string
+	Status         Status
+	SetExpires     bool
+	Expires        Time
+	Secret         Sealed
+}
+
+// DeleteServiceAccount removes a service account and its key.
+type DeleteServiceAccount struct{ ServiceAccount Ref }
+
+// CreateSession adds a temporary credential.
+type CreateSession struct{ Session Session }
+
+// RevokeSessions ends sessions: one by key, or all of a parent that were issued
+// before an instant.
+type RevokeSessions struct {
+	Key          AccessKeyID // set: just this one
+	Parent       Ref
+	IssuedBefore Time
+}
+
+// ExpireSessions removes up to Max sessions whose end lies at or before Cutoff.
+// It only tidies: an expired session is refused by every reader anyway.
+type ExpireSessions struct {
+	Cutoff Time
+	Max    int
+}
+
+// PutBucket sets a bucket record.
+type PutBucket struct{ Bucket Bucket }
+
+// DeleteBucket removes a bucket record.
+type DeleteBucket struct{ Name string }
+
+// PutSettings replaces the settings.
+type PutSettings struct{ Settings Settings }
+
+func (Initialize) command()              {}
+func (CreateUser) command()              {}
+func (UpdateUser) command()              {}
+func (DeleteUser) command()              {}
+func (CreateGroup) command()             {}
+func (UpdateGroup) command()             {}
+func (DeleteGroup) command()             {}
+func (AddUserToGroup) command()          {}
+func (RemoveUserFromGroup) command()     {}
+func (CreateRole) command()              {}
+func (UpdateRole) command()              {}
+func (DeleteRole) command()              {}
+func (CreatePolicy) command()            {}
+func (DeletePolicy) command()            {}
+func (CreatePolicyVersion) command()     {}
+func (DeletePolicyVersion) command()     {}
+func (SetDefaultPolicyVersion) command() {}
+func (AttachPolicy) command()            {}
+func (DetachPolicy) command()            {}
+func (PutInlinePolicy) command()         {}
+func (DeleteInlinePolicy) command()      {}
+func (SetBoundary) command()             {}
+func (SetTags) command()                 {}
+func (CreateAccessKey) command()         {}
+func (UpdateAccessKey) command()         {}
+func (DeleteAccessKey) command()         {}
+func (RecordLastUsed) command()          {}
+func (CreateServiceAccount) command()    {}
+func (UpdateServiceAccount) command()    {}
+func (DeleteServiceAccount) command()    {}
+func (CreateSession) command()           {}
+func (RevokeSessions) command()          {}
+func (ExpireSessions) command()          {}
+func (PutBucket) command()               {}
+func (DeleteBucket) command()            {}
+func (PutSettings) command()             {}
