@@ -1,0 +1,77 @@
+package sigv4
+
+import (
+	"crypto/sha256"
+	"encoding"
+	"hash"
+	"sync"
+)
+
+// hashState is the chaining value of SHA-256 after one block.
+type hashState [sha256.Size]byte
+
+// The state that crypto/sha256 marshals is a magic word, the chaining value, the
+// buffered block and the length. A hashState is kept without the rest, which is
+// the same for every key; TestHashStateLayout holds the standard library to it.
+const (
+	marshaledMagic  = 4
+	marshaledLength = marshaledMagic + sha256.Size + sha256.BlockSize + 8
+)
+
+// stateAfter returns the state of SHA-256 after block.
+func stateAfter(block *[sha256.BlockSize]byte) hashState {
+	digest := sha256.New()
+	digest.Write(block[:])
+	text, err := digest.(encoding.BinaryMarshaler).MarshalBinary()
+	if err != nil || len(text) != marshaledLength {
+		panic("sigv4: crypto/sha256 marshals its state in another form")
+	}
+	return hashState(text[marshaledMagic:])
+}
+
+// resumable is what crypto/sha256.New returns.
+type resumable interface {
+	hash.Hash
+	encoding.BinaryUnmarshaler
+}
+
+// hasher is the working memory of one verification. Hashers are pooled, so that
+// verifying allocates nothing; they hold no reference to a request between uses.
+type hasher struct {
+	digest resumable
+	resume [marshaledLength]byte
+	sum    [sha256.Size]byte
+	mac    [sha256.Size]byte
+}
+
+func newHasher() *hasher {
+	digest := sha256.New().(resumable)
+	h := &hasher{digest: digest}
+	digest.Write(make([]byte, sha256.BlockSize))
+	text, err := digest.(encoding.BinaryMarshaler).MarshalBinary()
+	if err != nil || len(text) != marshaledLength {
+		panic("sigv4: crypto/sha256 marshals its state in another form")
+	}
+	copy(h.resume[:], text)
+	return h
+}
+
+var hashers = sync.Pool{New: func() any { return newHasher() }}
+
+// hmac leaves the HMAC-SHA256 of message under key in h.mac.
+func (h *hasher) hmac(key *SigningKey, message []byte) {
+	h.load(&key.inner)
+	h.digest.Write(message)
+	h.digest.Sum(h.sum[:0])
+	h.load(&key.outer)
+	h.digest.Write(h.sum[:])
+	h.digest.Sum(h.mac[:0])
+}
+
+// load puts the digest into the given state after one block.
+func (h *hasher) load(state *hashState) {
+	copy(h.resume[marshaledMagic:], state[:])
+	if err := h.digest.UnmarshalBinary(h.resume[:]); err != nil {
+		panic("sigv4: crypto/sha256 refuses its own state: " + err.Error())
+	}
+}
