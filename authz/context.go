@@ -1,0 +1,231 @@
+package authz
+
+import (
+	"strings"
+
+	"github.com/doorward/doorward/authz/policy"
+)
+
+// Facts is a set of condition key families whose values the asker does not know
+// yet, because only the S3 server can look them up.
+type Facts uint16
+
+// The families that can be left open.
+const (
+	// ExistingObjectTags is s3:ExistingObjectTag/*.
+	ExistingObjectTags Facts = 1 << iota
+	// BucketTags is s3:BucketTag/* and aws:ResourceTag/*.
+	BucketTags
+	// RequestObjectTags is s3:RequestObjectTag/* and s3:RequestObjectTagKeys, when
+	// the tags are in a body that was not read.
+	RequestObjectTags
+	// RequestTags is aws:RequestTag/* and aws:TagKeys.
+	RequestTags
+	// ObjectLock is s3:object-lock-*, when they are in a body that was not read.
+	ObjectLock
+	// LocationConstraint is s3:locationconstraint.
+	LocationConstraint
+	factsEnd
+)
+
+// AllFacts is every family.
+const AllFacts = factsEnd - 1
+
+var factNames = [...]string{
+	"s3:ExistingObjectTag/*", "s3:BucketTag/*", "s3:RequestObjectTag/*", "aws:RequestTag/*", "s3:object-lock-*", "s3:locationconstraint",
+}
+
+// Keys lists the families as patterns of condition keys, in a fixed order.
+func (f Facts) Keys() []string {
+	var keys []string
+	for i, name := range factNames {
+		if f&(1<<i) != 0 {
+			keys = append(keys, name)
+		}
+	}
+	return keys
+}
+
+// String returns the families separated by commas.
+func (f Facts) String() string { return strings.Join(f.Keys(), ",") }
+
+var tagFacts = [policy.TagFamilies]Facts{
+	policy.RequestTag:          RequestTags,
+	policy.ResourceTag:         BucketTags,
+	policy.S3BucketTag:         BucketTags,
+	policy.S3ExistingObjectTag: ExistingObjectTags,
+	policy.S3RequestObjectTag:  RequestObjectTags,
+}
+
+var keyFacts = [policy.Keys]Facts{
+	policy.TagKeys:                            RequestTags,
+	policy.S3RequestObjectTagKeys:             RequestObjectTags,
+	policy.S3LocationConstraint:               LocationConstraint,
+	policy.S3ObjectLockMode:                   ObjectLock,
+	policy.S3ObjectLockRetainUntilDate:        ObjectLock,
+	policy.S3ObjectLockRemainingRetentionDays: ObjectLock,
+	policy.S3ObjectLockLegalHold:              ObjectLock,
+	policy.S3ObjectLockEventHold:              ObjectLock,
+	policy.S3ObjectLockEventHoldDurationDays:  ObjectLock,
+}
+
+// Tag is the name and value of a tag.
+type Tag struct{ Name, Value string }
+
+// Context holds the condition keys of one request. It is complete: an evaluator
+// adds nothing of its own, so a key that was not set is missing. The zero
+// Context is empty and ready; Reset makes it so again, and a Context that is
+// reused allocates nothing. It must not be changed while a request is decided.
+type Context struct {
+	present, multi keySet
+	single         [policy.Keys]string
+	lists          [policy.Keys][]string
+	tags           [policy.TagFamilies][]Tag
+	other          []otherKey
+	unresolved     Facts
+}
+
+// otherKey is a key outside of the table, such as one of another service.
+type otherKey struct {
+	name   string
+	values []string
+	multi  bool
+}
+
+type keySet [(policy.Keys + 63) / 64]uint64
+
+func (s *keySet) add(k policy.Key)      { s[k/64] |= 1 << (k % 64) }
+func (s *keySet) remove(k policy.Key)   { s[k/64] &^= 1 << (k % 64) }
+func (s *keySet) has(k policy.Key) bool { return s[k/64]&(1<<(k%64)) != 0 }
+
+// Reset empties the context and keeps its memory.
+func (c *Context) Reset() {
+	c.present, c.multi, c.unresolved = keySet{}, keySet{}, 0
+	c.tags = [policy.TagFamilies][]Tag{}
+	c.other = c.other[:0]
+}
+
+// Set gives a key its single value. An empty value is a value.
+func (c *Context) Set(k policy.Key, value string) {
+	c.single[k] = value
+	c.present.add(k)
+	c.multi.remove(k)
+}
+
+// SetList makes a key multivalued. The list may be empty and is not copied.
+func (c *Context) SetList(k policy.Key, values []string) {
+	c.lists[k] = values
+	c.present.add(k)
+	c.multi.add(k)
+}
+
+// SetTags gives all tags of a family. The slice is not copied.
+func (c *Context) SetTags(f policy.TagFamily, tags []Tag) { c.tags[f] = tags }
+
+// SetNamed gives a key its single value by name, whatever kind of key it is.
+// Unlike the other setters it may allocate.
+func (c *Context) SetNamed(name, value string) {
+	if k, ok := policy.KeyOf(name); ok {
+		c.Set(k, value)
+		return
+	}
+	if f, tag, ok := policy.TagOf(name); ok {
+		c.setTag(f, tag, value)
+		return
+	}
+	c.setOther(otherKey{name: name, values: []string{value}})
+}
+
+// SetNamedList makes a key multivalued by name. Tags have one value; the list of
+// a tag key is kept under its full name.
+func (c *Context) SetNamedList(name string, values []string) {
+	if k, ok := policy.KeyOf(name); ok {
+		c.SetList(k, values)
+		return
+	}
+	c.setOther(otherKey{name: name, values: values, multi: true})
+}
+
+func (c *Context) setTag(f policy.TagFamily, tag, value string) {
+	for i := range c.tags[f] {
+		if sameTag(f, c.tags[f][i].Name, tag) {
+			c.tags[f][i].Value = value
+			return
+		}
+	}
+	c.tags[f] = append(c.tags[f], Tag{tag, value})
+}
+
+func (c *Context) setOther(o otherKey) {
+	for i := range c.other {
+		if strings.EqualFold(c.other[i].name, o.name) {
+			c.other[i] = o
+			return
+		}
+	}
+	c.other = append(c.other, o)
+}
+
+func sameTag(f policy.TagFamily, a, b string) bool {
+	if f.FoldsCase() {
+		return strings.EqualFold(a, b)
+	}
+	return a == b
+}
+
+// Leave marks families as unresolved: a key of theirs that is not set is not
+// missing but unknown, and a decision that turns on it is NEED.
+func (c *Context) Leave(open Facts) { c.unresolved |= open }
+
+// Unresolved returns the families that were left open.
+func (c *Context) Unresolved() Facts { return c.unresolved }
+
+// Lookup finds a key by name. Of an absent key it says which unresolved family
+// it belongs to, zero if it is simply missing.
+func (c *Context) Lookup(name string) (v Value, open Facts) {
+	if c == nil {
+		return Value{}, 0
+	}
+	if k, ok := policy.KeyOf(name); ok {
+		return c.lookupKey(k)
+	}
+	if f, tag, ok := policy.TagOf(name); ok {
+		if value, ok := c.tag(f, tag); ok {
+			return Value{Present: true, Values: []string{value}}, 0
+		}
+		open = tagFacts[f] & c.unresolved
+	}
+	for _, o := range c.other {
+		if strings.EqualFold(o.name, name) {
+			return Value{Present: true, Multi: o.multi, Values: o.values}, 0
+		}
+	}
+	return Value{}, open
+}
+
+func (c *Context) lookupKey(k policy.Key) (Value, Facts) {
+	switch {
+	case !c.present.has(k):
+		return Value{}, keyFacts[k] & c.unresolved
+	case c.multi.has(k):
+		return Value{Present: true, Multi: true, Values: c.lists[k]}, 0
+	}
+	return Value{Present: true, Values: []string{c.single[k]}}, 0
+}
+
+func (c *Context) tag(f policy.TagFamily, name string) (string, bool) {
+	for _, t := range c.tags[f] {
+		if sameTag(f, t.Name, name) {
+			return t.Value, true
+		}
+	}
+	return "", false
+}
+
+// Value is what a context holds for a key.
+type Value struct {
+	Present bool
+	// Multi is true for a multivalued key, which may have any number of values.
+	Multi  bool
+	Values []string
+}

@@ -1,0 +1,87 @@
+package policy
+
+import "strings"
+
+// Level says what an S3 action acts on, and so which resource a statement has
+// to name for the action to match.
+type Level uint8
+
+// The levels of S3 actions.
+const (
+	// OnBucket actions take arn:aws:s3:::BUCKET.
+	OnBucket Level = iota
+	// OnObject actions take arn:aws:s3:::BUCKET/KEY.
+	OnObject
+	// OnAccount actions take "*".
+	OnAccount
+	// OnOther actions take resources outside of buckets: access points, jobs,
+	// access grants, storage lens.
+	OnOther
+)
+
+// Action is an S3 action of the service authorization reference.
+type Action struct {
+	// Name with its service, e.g. "s3:GetObject".
+	Name  string
+	Level Level
+}
+
+// S3Actions is the finite table of S3 actions, grouped by level. Positions in it
+// are not stable between releases.
+var S3Actions = func() []Action {
+	var table []Action
+	for level, names := range [...]string{OnBucket: bucketActions, OnObject: objectActions, OnAccount: accountActions, OnOther: otherActions} {
+		for name := range strings.FieldsSeq(names) {
+			table = append(table, Action{Name: "s3:" + name, Level: Level(level)})
+		}
+	}
+	return table
+}()
+
+const bucketActions = `
+CreateBucket CreateBucketMetadataTableConfiguration DeleteBucket DeleteBucketMetadataTableConfiguration DeleteBucketPolicy
+DeleteBucketWebsite GetAccelerateConfiguration GetAnalyticsConfiguration GetBucketAbac GetBucketAcl GetBucketCORS
+GetBucketLocation GetBucketLogging GetBucketMetadataTableConfiguration GetBucketNotification
+GetBucketObjectLockConfiguration GetBucketOwnershipControls GetBucketPolicy GetBucketPolicyStatus
+GetBucketPublicAccessBlock GetBucketRequestPayment GetBucketTagging GetBucketVersioning GetBucketWebsite
+GetEncryptionConfiguration GetIntelligentTieringConfiguration GetInventoryConfiguration GetLifecycleConfiguration
+GetMetricsConfiguration GetReplicationConfiguration ListBucket ListBucketMultipartUploads ListBucketVersions
+PutAccelerateConfiguration PutAnalyticsConfiguration PutBucketAbac PutBucketAcl PutBucketCORS PutBucketLogging
+PutBucketNotification PutBucketObjectLockConfiguration PutBucketOwnershipControls PutBucketPolicy
+PutBucketPublicAccessBlock PutBucketRequestPayment PutBucketTagging PutBucketVersioning PutBucketWebsite
+PutEncryptionConfiguration PutIntelligentTieringConfiguration PutInventoryConfiguration PutLifecycleConfiguration
+PutMetricsConfiguration PutReplicationConfiguration UpdateBucketMetadataInventoryTableConfiguration
+UpdateBucketMetadataJournalTableConfiguration AllowVendedLogDeliveryForResource ListTagsForResource TagResource
+UntagResource`
+
+const objectActions = `
+AbortMultipartUpload BypassGovernanceRetention DeleteObject DeleteObjectTagging DeleteObjectVersion
+DeleteObjectVersionTagging GetObject GetObjectAcl GetObjectAttributes GetObjectLegalHold GetObjectRetention
+GetObjectTagging GetObjectTorrent GetObjectVersion GetObjectVersionAcl GetObjectVersionAttributes
+GetObjectVersionForReplication GetObjectVersionTagging GetObjectVersionTorrent InitiateReplication
+ListMultipartUploadParts ObjectOwnerOverrideToBucketOwner PutObject PutObjectAcl PutObjectLegalHold PutObjectRetention
+PutObjectTagging PutObjectVersionAcl PutObjectVersionTagging ReplicateDelete ReplicateObject ReplicateTags
+RestoreObject UpdateObjectEncryption`
+
+const accountActions = `
+CreateJob GetAccessPoint GetAccountPublicAccessBlock ListAccessGrantsInstances ListAccessPoints
+ListAccessPointsForObjectLambda ListAllMyBuckets ListJobs ListMultiRegionAccessPoints ListStorageLensConfigurations
+ListStorageLensGroups PutAccessPointPublicAccessBlock PutAccountPublicAccessBlock PutStorageLensConfiguration`
+
+const otherActions = `
+AssociateAccessGrantsIdentityCenter CreateAccessGrant CreateAccessGrantsInstance CreateAccessGrantsLocation
+CreateAccessPoint CreateAccessPointForObjectLambda CreateMultiRegionAccessPoint CreateStorageLensGroup
+DeleteAccessGrant DeleteAccessGrantsInstance DeleteAccessGrantsInstanceResourcePolicy DeleteAccessGrantsLocation
+DeleteAccessPoint DeleteAccessPointForObjectLambda DeleteAccessPointPolicy DeleteAccessPointPolicyForObjectLambda
+DeleteAccessPointScope DeleteJobTagging DeleteMultiRegionAccessPoint DeleteStorageLensConfiguration
+DeleteStorageLensConfigurationTagging DeleteStorageLensGroup DescribeJob DescribeMultiRegionAccessPointOperation
+DissociateAccessGrantsIdentityCenter GetAccessGrant GetAccessGrantsInstance GetAccessGrantsInstanceForPrefix
+GetAccessGrantsInstanceResourcePolicy GetAccessGrantsLocation GetAccessPointConfigurationForObjectLambda
+GetAccessPointForObjectLambda GetAccessPointPolicy GetAccessPointPolicyForObjectLambda GetAccessPointPolicyStatus
+GetAccessPointPolicyStatusForObjectLambda GetAccessPointScope GetDataAccess GetJobTagging GetMultiRegionAccessPoint
+GetMultiRegionAccessPointPolicy GetMultiRegionAccessPointPolicyStatus GetMultiRegionAccessPointRoutes
+GetStorageLensConfiguration GetStorageLensConfigurationTagging GetStorageLensDashboard GetStorageLensGroup
+ListAccessGrants ListAccessGrantsLocations ListCallerAccessGrants PauseReplication PutAccessGrantsInstanceResourcePolicy
+PutAccessPointConfigurationForObjectLambda PutAccessPointPolicy PutAccessPointPolicyForObjectLambda PutAccessPointScope
+PutJobTagging PutMultiRegionAccessPointPolicy PutStorageLensConfigurationTagging SubmitMultiRegionAccessPointRoutes
+UpdateAccessGrantsLocation UpdateJobPriority UpdateJobStatus UpdateStorageLensGroup`
