@@ -261,6 +261,8 @@ type Settings struct {
 	MaxStaleness     uint32     // seconds that a sidecar may serve cut off; 900, 1…604800
 	NoSelfAssume     bool       // AssumeRole without a role is refused, as AWS does
 	KeyMaxAge        uint32     // seconds after which a long-term key is refused; 0: never
+	MinSession       uint32     // seconds of the shortest session that STS grants; 900, at least 1
+	MaxSession       uint32     // seconds of the longest; 604800, at most that
 	GuardRails       [][]string // account guard-rail policies by level, root first; each level must allow
 }
 
