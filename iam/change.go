@@ -38,7 +38,7 @@ const (
 )
 
 // Deletion names a record that is gone. Account is empty for tables whose names
-// are global (access keys, sessions, buckets).
+// are global (access keys, service accounts, sessions, buckets).
 type Deletion struct {
 	Table   Table
 	Account AccountID

@@ -211,6 +211,9 @@ type ServiceAccount struct {
 // Ref returns the service account's reference.
 func (s *ServiceAccount) Ref() Ref { return Ref{s.Account, KindServiceAccount, string(s.Key)} }
 
+// ParentRef returns the reference of the user that s belongs to.
+func (s *ServiceAccount) ParentRef() Ref { return Ref{s.Account, KindUser, s.Parent} }
+
 // SessionKind says which STS call made a session, and so how policies see it.
 type SessionKind uint8
 

@@ -87,3 +87,26 @@ func (t Time) ISO() string { return t.Go().Format("2006-01-02T15:04:05Z") }
 
 // Add returns t moved by d, in whole milliseconds.
 func (t Time) Add(d time.Duration) Time { return t + Time(d.Milliseconds()) }
+
+// Fold returns the form under which names of users, groups, roles and policies
+// compare: ASCII letters in lower case, everything else as it is. Such names are
+// unique ignoring case and keep the case they were given (IAM user guide, "IAM
+// identifiers"). A name that is folded already is returned unchanged.
+func Fold(name string) string {
+	for i := 0; i < len(name); i++ {
+		if c := name[i]; 'A' <= c && c <= 'Z' {
+			return foldFrom(name, i)
+		}
+	}
+	return name
+}
+
+func foldFrom(name string, first int) string {
+	folded := []byte(name)
+	for i := first; i < len(folded); i++ {
+		if c := folded[i]; 'A' <= c && c <= 'Z' {
+			folded[i] = c + ('a' - 'A')
+		}
+	}
+	return string(folded)
+}

@@ -1,0 +1,246 @@
+package state
+
+import (
+	"cmp"
+	"iter"
+
+	"github.com/google/btree"
+
+	"github.com/doorward/doorward/iam"
+)
+
+// refIndex orders records by the entity that they belong to, then by key. It holds
+// bare pointers (eight bytes a record) and looks into the records to compare, so a
+// record that is replaced is replaced here too.
+type refIndex[R any] struct {
+	records *btree.BTreeG[*R]
+	probe   func(owner iam.Ref) *R
+	owner   func(*R) iam.Ref
+}
+
+// belongs tells a refIndex how to read a record and how to make one to look for.
+type belongs[R any] struct {
+	owner func(*R) iam.Ref
+	key   func(*R) iam.AccessKeyID
+	probe func(iam.Ref) *R
+}
+
+var ownerOfKey = belongs[iam.AccessKey]{
+	owner: func(k *iam.AccessKey) iam.Ref { return k.Owner },
+	key:   func(k *iam.AccessKey) iam.AccessKeyID { return k.ID },
+	probe: func(r iam.Ref) *iam.AccessKey { return &iam.AccessKey{Owner: r} },
+}
+
+var parentOfSession = belongs[iam.Session]{
+	owner: func(s *iam.Session) iam.Ref { return s.Parent },
+	key:   func(s *iam.Session) iam.AccessKeyID { return s.Key },
+	probe: func(r iam.Ref) *iam.Session { return &iam.Session{Parent: r} },
+}
+
+var parentOfServiceAccount = belongs[iam.ServiceAccount]{
+	owner: func(s *iam.ServiceAccount) iam.Ref { return s.ParentRef() },
+	key:   func(s *iam.ServiceAccount) iam.AccessKeyID { return s.Key },
+	probe: func(r iam.Ref) *iam.ServiceAccount {
+		return &iam.ServiceAccount{Account: r.Account, Parent: r.Name}
+	},
+}
+
+func newRefIndex[R any](b belongs[R]) refIndex[R] {
+	less := func(x, y *R) bool {
+		if c := compareRef(b.owner(x), b.owner(y)); c != 0 {
+			return c < 0
+		}
+		return b.key(x) < b.key(y)
+	}
+	return refIndex[R]{btree.NewG(degree, less), b.probe, b.owner}
+}
+
+func (x refIndex[R]) of(owner iam.Ref) iter.Seq[*R] {
+	return func(yield func(*R) bool) {
+		x.records.AscendGreaterOrEqual(x.probe(owner), func(r *R) bool {
+			return compareRef(x.owner(r), owner) == 0 && yield(r)
+		})
+	}
+}
+
+func (x refIndex[R]) clone() refIndex[R] { x.records = x.records.Clone(); return x }
+
+// replace takes out the old record and puts in the new one; either may be nil.
+func replace[R any](tree *btree.BTreeG[*R], old, new *R) {
+	if old != nil {
+		tree.Delete(old)
+	}
+	if new != nil {
+		tree.ReplaceOrInsert(new)
+	}
+}
+
+// compareRef orders references by kind, account and name. Names of keys and
+// service accounts are exact, all others ignore case.
+func compareRef(a, b iam.Ref) int {
+	if c := cmp.Compare(a.Kind, b.Kind); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(a.Account, b.Account); c != 0 {
+		return c
+	}
+	if a.Kind == iam.KindServiceAccount {
+		return cmp.Compare(a.Name, b.Name)
+	}
+	return compareFolded(a.Name, b.Name)
+}
+
+// compareFolded is cmp.Compare(iam.Fold(a), iam.Fold(b)) without making them.
+func compareFolded(a, b string) int {
+	for i := 0; i < len(a) && i < len(b); i++ {
+		if c := cmp.Compare(lower(a[i]), lower(b[i])); c != 0 {
+			return c
+		}
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + ('a' - 'A')
+	}
+	return c
+}
+
+// expiryIndex orders sessions by the instant of their end, then by key.
+type expiryIndex struct{ sessions *btree.BTreeG[*iam.Session] }
+
+func newExpiryIndex() expiryIndex {
+	return expiryIndex{btree.NewG(degree, func(a, b *iam.Session) bool {
+		if a.Expires != b.Expires {
+			return a.Expires < b.Expires
+		}
+		return a.Key < b.Key
+	})}
+}
+
+func (x expiryIndex) until(cutoff iam.Time) iter.Seq[*iam.Session] {
+	return func(yield func(*iam.Session) bool) {
+		x.sessions.Ascend(func(s *iam.Session) bool { return s.Expires <= cutoff && yield(s) })
+	}
+}
+
+func (x expiryIndex) clone() expiryIndex { return expiryIndex{x.sessions.Clone()} }
+
+// member says that a user is in a group; both names are folded.
+type member struct {
+	account     iam.AccountID
+	group, user string
+}
+
+// memberIndex is the reverse of User.Groups.
+type memberIndex struct{ members *btree.BTreeG[member] }
+
+func newMemberIndex() memberIndex {
+	return memberIndex{btree.NewG(degree, func(a, b member) bool {
+		if a.account != b.account {
+			return a.account < b.account
+		}
+		if a.group != b.group {
+			return a.group < b.group
+		}
+		return a.user < b.user
+	})}
+}
+
+func (x memberIndex) of(account iam.AccountID, group string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		x.members.AscendGreaterOrEqual(member{account: account, group: group}, func(m member) bool {
+			return m.account == account && m.group == group && yield(m.user)
+		})
+	}
+}
+
+// replace puts new's memberships in place of old's; either may be nil.
+func (x memberIndex) replace(old, new *iam.User) {
+	if old != nil {
+		for _, g := range old.Groups {
+			x.members.Delete(member{old.Account, iam.Fold(g), iam.Fold(old.Name)})
+		}
+	}
+	if new != nil {
+		for _, g := range new.Groups {
+			x.members.ReplaceOrInsert(member{new.Account, iam.Fold(g), iam.Fold(new.Name)})
+		}
+	}
+}
+
+func (x memberIndex) clone() memberIndex { return memberIndex{x.members.Clone()} }
+
+// use says that an entity has a managed policy attached or as its boundary.
+type use struct {
+	policy  iam.ARN
+	as      useKind
+	kind    iam.Kind
+	account iam.AccountID
+	name    string // as the entity spells it; compared ignoring case
+}
+
+type useKind uint8
+
+const (
+	useAttached useKind = 1
+	useBoundary useKind = 2
+)
+
+// useIndex is the reverse of Attached and Boundary of users, groups and roles.
+type useIndex struct{ uses *btree.BTreeG[use] }
+
+func newUseIndex() useIndex {
+	return useIndex{btree.NewG(degree, func(a, b use) bool {
+		if a.policy != b.policy {
+			return a.policy < b.policy
+		}
+		if a.as != b.as {
+			return a.as < b.as
+		}
+		return compareRef(a.ref(), b.ref()) < 0
+	})}
+}
+
+func (u use) ref() iam.Ref { return iam.Ref{Account: u.account, Kind: u.kind, Name: u.name} }
+
+func (x useIndex) of(policy iam.ARN, as useKind) iter.Seq[iam.Ref] {
+	return func(yield func(iam.Ref) bool) {
+		x.uses.AscendGreaterOrEqual(use{policy: policy, as: as}, func(u use) bool {
+			return u.policy == policy && u.as == as && yield(u.ref())
+		})
+	}
+}
+
+// uses is what an entity has attached and as its boundary.
+type uses struct {
+	ref      iam.Ref
+	attached []iam.ARN
+	boundary iam.ARN
+}
+
+// replace puts new's uses in place of old's; the zero value stands for none.
+func (x useIndex) replace(old, new uses) {
+	for u := range old.all() {
+		x.uses.Delete(u)
+	}
+	for u := range new.all() {
+		x.uses.ReplaceOrInsert(u)
+	}
+}
+
+func (u uses) all() iter.Seq[use] {
+	return func(yield func(use) bool) {
+		for _, arn := range u.attached {
+			if !yield(use{arn, useAttached, u.ref.Kind, u.ref.Account, u.ref.Name}) {
+				return
+			}
+		}
+		if u.boundary != "" {
+			yield(use{u.boundary, useBoundary, u.ref.Kind, u.ref.Account, u.ref.Name})
+		}
+	}
+}
+
+func (x useIndex) clone() useIndex { return useIndex{x.uses.Clone()} }

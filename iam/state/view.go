@@ -1,0 +1,285 @@
+package state
+
+import (
+	"iter"
+	"strings"
+
+	"github.com/doorward/doorward/iam"
+)
+
+// View is the content of a store at one index. It never changes.
+//
+// Anyone may read a view, from any number of goroutines and for as long as they
+// like; the records that it hands out are shared with every other view and must
+// not be changed. A view keeps its own memory alive: what a reader pins costs
+// what has changed since, so a decision pins one for its duration, a snapshot for
+// minutes, and nothing pins one for ever. [View.Apply] is for the owner of the
+// newest view alone, one call at a time.
+type View struct {
+	index    iam.Index
+	store    iam.Store
+	settings iam.Settings
+
+	users           table[iam.User]
+	groups          table[iam.Group]
+	roles           table[iam.Role]
+	policies        table[iam.Policy]
+	accessKeys      table[iam.AccessKey]
+	serviceAccounts table[iam.ServiceAccount]
+	sessions        table[iam.Session]
+	buckets         table[iam.Bucket]
+
+	keysByOwner      refIndex[iam.AccessKey]
+	sessionsByParent refIndex[iam.Session]
+	sessionsByExpiry expiryIndex
+	accountsByParent refIndex[iam.ServiceAccount]
+	membersByGroup   memberIndex
+	entitiesByPolicy useIndex
+
+	public  sums
+	secrets Sum
+}
+
+// Empty returns the view before the first entry of a log.
+func Empty() *View {
+	return &View{
+		users:            newTable[iam.User](),
+		groups:           newTable[iam.Group](),
+		roles:            newTable[iam.Role](),
+		policies:         newTable[iam.Policy](),
+		accessKeys:       newTable[iam.AccessKey](),
+		serviceAccounts:  newTable[iam.ServiceAccount](),
+		sessions:         newTable[iam.Session](),
+		buckets:          newTable[iam.Bucket](),
+		keysByOwner:      newRefIndex(ownerOfKey),
+		sessionsByParent: newRefIndex(parentOfSession),
+		sessionsByExpiry: newExpiryIndex(),
+		accountsByParent: newRefIndex(parentOfServiceAccount),
+		membersByGroup:   newMemberIndex(),
+		entitiesByPolicy: newUseIndex(),
+	}
+}
+
+// Index returns the log index that the view is at, zero before the first.
+func (v *View) Index() iam.Index { return v.index }
+
+// Store returns the identity of the store, zero before it is initialised.
+func (v *View) Store() iam.Store { return v.store }
+
+// Settings returns the settings; zero fields mean the defaults.
+func (v *View) Settings() iam.Settings { return v.settings }
+
+// User returns the user of that name, ignoring case.
+func (v *View) User(account iam.AccountID, name string) (*iam.User, bool) {
+	return v.users.get(account, iam.Fold(name))
+}
+
+// Group returns the group of that name, ignoring case.
+func (v *View) Group(account iam.AccountID, name string) (*iam.Group, bool) {
+	return v.groups.get(account, iam.Fold(name))
+}
+
+// Role returns the role of that name, ignoring case.
+func (v *View) Role(account iam.AccountID, name string) (*iam.Role, bool) {
+	return v.roles.get(account, iam.Fold(name))
+}
+
+// Policy returns the managed policy with exactly that ARN, path and case included.
+func (v *View) Policy(arn iam.ARN) (*iam.Policy, bool) {
+	resource := string(arn.Resource())
+	p, ok := v.PolicyNamed(arn.Account(), resource[strings.LastIndexByte(resource, '/')+1:])
+	if !ok || p.ARN() != arn {
+		return nil, false
+	}
+	return p, true
+}
+
+// PolicyNamed returns the managed policy of that name, ignoring case and path.
+func (v *View) PolicyNamed(account iam.AccountID, name string) (*iam.Policy, bool) {
+	return v.policies.get(account, iam.Fold(name))
+}
+
+// AccessKey returns the long-term key with exactly that id.
+func (v *View) AccessKey(id iam.AccessKeyID) (*iam.AccessKey, bool) {
+	return v.accessKeys.get("", string(id))
+}
+
+// ServiceAccount returns the service account whose key has exactly that id.
+func (v *View) ServiceAccount(id iam.AccessKeyID) (*iam.ServiceAccount, bool) {
+	return v.serviceAccounts.get("", string(id))
+}
+
+// Session returns the session with exactly that key.
+func (v *View) Session(id iam.AccessKeyID) (*iam.Session, bool) {
+	return v.sessions.get("", string(id))
+}
+
+// Bucket returns the record of a bucket.
+func (v *View) Bucket(name string) (*iam.Bucket, bool) { return v.buckets.get("", name) }
+
+// Users yields the users of an account that come after a name (exclusive; empty:
+// from the first), in order of their folded names.
+func (v *View) Users(account iam.AccountID, after string) iter.Seq[*iam.User] {
+	return v.users.in(account, iam.Fold(after))
+}
+
+// Groups yields the groups of an account, as [View.Users] does.
+func (v *View) Groups(account iam.AccountID, after string) iter.Seq[*iam.Group] {
+	return v.groups.in(account, iam.Fold(after))
+}
+
+// Roles yields the roles of an account, as [View.Users] does.
+func (v *View) Roles(account iam.AccountID, after string) iter.Seq[*iam.Role] {
+	return v.roles.in(account, iam.Fold(after))
+}
+
+// Policies yields the managed policies of an account, as [View.Users] does.
+func (v *View) Policies(account iam.AccountID, after string) iter.Seq[*iam.Policy] {
+	return v.policies.in(account, iam.Fold(after))
+}
+
+// AccessKeys yields the long-term keys of all accounts whose id comes after the
+// given one, in byte order.
+func (v *View) AccessKeys(after iam.AccessKeyID) iter.Seq[*iam.AccessKey] {
+	return v.accessKeys.in("", string(after))
+}
+
+// ServiceAccounts yields the service accounts of all accounts, as
+// [View.AccessKeys] does.
+func (v *View) ServiceAccounts(after iam.AccessKeyID) iter.Seq[*iam.ServiceAccount] {
+	return v.serviceAccounts.in("", string(after))
+}
+
+// Sessions yields the sessions of all accounts, expired ones included until they
+// are tidied away, as [View.AccessKeys] does.
+func (v *View) Sessions(after iam.AccessKeyID) iter.Seq[*iam.Session] {
+	return v.sessions.in("", string(after))
+}
+
+// Buckets yields the bucket records that come after a name, in byte order.
+func (v *View) Buckets(after string) iter.Seq[*iam.Bucket] { return v.buckets.in("", after) }
+
+// KeysOf yields the long-term keys of a user, service account or root, by id.
+func (v *View) KeysOf(owner iam.Ref) iter.Seq[*iam.AccessKey] { return v.keysByOwner.of(owner) }
+
+// SessionsOf yields the sessions of a parent, by key.
+func (v *View) SessionsOf(parent iam.Ref) iter.Seq[*iam.Session] {
+	return v.sessionsByParent.of(parent)
+}
+
+// ServiceAccountsOf yields the service accounts of a user, by key.
+func (v *View) ServiceAccountsOf(account iam.AccountID, user string) iter.Seq[*iam.ServiceAccount] {
+	return v.accountsByParent.of(iam.Ref{Account: account, Kind: iam.KindUser, Name: user})
+}
+
+// MembersOf yields the users of a group, in order of their folded names.
+func (v *View) MembersOf(account iam.AccountID, group string) iter.Seq[*iam.User] {
+	return func(yield func(*iam.User) bool) {
+		for name := range v.membersByGroup.of(account, iam.Fold(group)) {
+			if u, ok := v.User(account, name); ok && !yield(u) {
+				return
+			}
+		}
+	}
+}
+
+// AttachedTo yields the users, groups and roles that a managed policy is attached
+// to, users first, then groups, then roles, each in order of account and name.
+// Boundaries are not attachments: see [View.BoundaryOf].
+func (v *View) AttachedTo(policy iam.ARN) iter.Seq[iam.Ref] {
+	return v.entitiesByPolicy.of(policy, useAttached)
+}
+
+// BoundaryOf yields the users and roles whose permissions boundary a managed
+// policy is.
+func (v *View) BoundaryOf(policy iam.ARN) iter.Seq[iam.Ref] {
+	return v.entitiesByPolicy.of(policy, useBoundary)
+}
+
+// Expiring yields the sessions whose end lies at or before cutoff, soonest first.
+func (v *View) Expiring(cutoff iam.Time) iter.Seq[*iam.Session] {
+	return v.sessionsByExpiry.until(cutoff)
+}
+
+// Len returns the number of records in a table.
+func (v *View) Len(t iam.Table) int {
+	switch t {
+	case iam.TableUsers:
+		return v.users.rows.Len()
+	case iam.TableGroups:
+		return v.groups.rows.Len()
+	case iam.TableRoles:
+		return v.roles.rows.Len()
+	case iam.TablePolicies:
+		return v.policies.rows.Len()
+	case iam.TableAccessKeys:
+		return v.accessKeys.rows.Len()
+	case iam.TableServiceAccounts:
+		return v.serviceAccounts.rows.Len()
+	case iam.TableSessions:
+		return v.sessions.rows.Len()
+	case iam.TableBuckets:
+		return v.buckets.rows.Len()
+	case iam.TableSettings, iam.TableStore:
+		return 1
+	}
+	return 0
+}
+
+// All yields every record as the change that would write it, tables in order of
+// their numbers, records in order of their keys: equal views yield equal
+// sequences. Store and settings come last.
+func (v *View) All() iter.Seq[iam.Change] {
+	return func(yield func(iam.Change) bool) {
+		for t := iam.TableUsers; t <= iam.TableStore; t++ {
+			for c := range v.Table(t) {
+				if !yield(c) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Table yields the records of one table as [View.All] does.
+func (v *View) Table(t iam.Table) iter.Seq[iam.Change] {
+	switch t {
+	case iam.TableUsers:
+		return changes(v.users, func(r *iam.User) iam.Change { return iam.Change{User: r} })
+	case iam.TableGroups:
+		return changes(v.groups, func(r *iam.Group) iam.Change { return iam.Change{Group: r} })
+	case iam.TableRoles:
+		return changes(v.roles, func(r *iam.Role) iam.Change { return iam.Change{Role: r} })
+	case iam.TablePolicies:
+		return changes(v.policies, func(r *iam.Policy) iam.Change { return iam.Change{Policy: r} })
+	case iam.TableAccessKeys:
+		return changes(v.accessKeys, func(r *iam.AccessKey) iam.Change { return iam.Change{AccessKey: r} })
+	case iam.TableServiceAccounts:
+		return changes(v.serviceAccounts, func(r *iam.ServiceAccount) iam.Change { return iam.Change{ServiceAccount: r} })
+	case iam.TableSessions:
+		return changes(v.sessions, func(r *iam.Session) iam.Change { return iam.Change{Session: r} })
+	case iam.TableBuckets:
+		return changes(v.buckets, func(r *iam.Bucket) iam.Change { return iam.Change{Bucket: r} })
+	case iam.TableSettings:
+		settings := v.settings
+		return one(iam.Change{Settings: &settings})
+	case iam.TableStore:
+		store := v.store
+		return one(iam.Change{Store: &store})
+	}
+	return func(func(iam.Change) bool) {}
+}
+
+func changes[R any](t table[R], as func(*R) iam.Change) iter.Seq[iam.Change] {
+	return func(yield func(iam.Change) bool) {
+		for r := range t.all() {
+			if !yield(as(r)) {
+				return
+			}
+		}
+	}
+}
+
+func one(c iam.Change) iter.Seq[iam.Change] {
+	return func(yield func(iam.Change) bool) { yield(c) }
+}
