@@ -50,4 +50,5 @@ type Store struct {
 	ClusterID string
 	Account   AccountID
 	Created   Time
+	Epoch     uint64 // random; a new one begins when a backup is restored, so that nobody mixes histories
 }

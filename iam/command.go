@@ -24,6 +24,7 @@ type Result struct {
 // Initialize is the first command of a store's life.
 type Initialize struct {
 	ClusterID string
+	Epoch     uint64
 	Account   AccountID
 	RootKey   AccessKey // owner KindRoot
 	Policies  []Policy  // the built-in policies
@@ -38,9 +39,12 @@ type CreateUser struct {
 }
 
 // UpdateUser changes what is set. Renaming keeps keys, memberships and policies.
+// A name-and-password key is renamed with its user; since a sealed secret is bound
+// to the key's id, the command then carries it sealed anew.
 type UpdateUser struct {
 	User     Ref
 	NewName  string // empty: unchanged
+	Password Sealed // of the name-and-password key under NewName; nil: the user has none
 	NewPath  string // empty: unchanged
 	Status   Status // zero: unchanged
 	SetPOSIX bool   // POSIX counts, nil clears

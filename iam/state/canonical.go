@@ -129,5 +129,5 @@ func writeSettings(c canonical, s *iam.Settings) canonical {
 }
 
 func writeStore(c canonical, s *iam.Store) canonical {
-	return c.text(s.ClusterID).text(string(s.Account)).time(s.Created)
+	return c.text(s.ClusterID).text(string(s.Account)).time(s.Created).number(s.Epoch)
 }
