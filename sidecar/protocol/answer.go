@@ -56,11 +56,7 @@ func (a *Answer) Append(b []byte, brief bool) ([]byte, error) {
 	w := writer{b: b}
 	item := w.begin()
 	w.u8(uint8(a.Decision))
-	if a.HasPOSIX {
-		w.u8(hasPOSIX)
-	} else {
-		w.u8(0)
-	}
+	w.u8(bit(a.HasPOSIX, hasPOSIX))
 	w.u16(a.Status)
 	w.u64(a.Index)
 	w.u32(a.Staleness)

@@ -49,6 +49,8 @@ func (r *reader) u64() uint64 {
 
 func (r *reader) text() string { return r.take(int(r.u16())) }
 
+func (r *reader) blob() string { return r.take(int(min(r.u32(), math.MaxInt32))) }
+
 func (r *reader) digest() (d [32]byte) {
 	copy(d[:], r.take(len(d)))
 	return d
@@ -101,6 +103,16 @@ func (w *writer) text(s string) {
 	w.b = append(w.b, s...)
 }
 
+// blob is a text whose length has four bytes; the frame's own cap bounds it.
+func (w *writer) blob(s string) {
+	if len(s) > MaxAnswer {
+		w.tooLong = true
+		return
+	}
+	w.u32(uint32(len(s)))
+	w.b = append(w.b, s...)
+}
+
 func (w *writer) digest(d *[32]byte) { w.b = append(w.b, d[:]...) }
 
 func (w *writer) pairs(pairs []Pair, limit int) {
@@ -131,4 +143,11 @@ func (w *writer) done(before int, what string) ([]byte, error) {
 		return w.b[:before], fmt.Errorf("%w: a field of the %s exceeds its cap", ErrTooLarge, what)
 	}
 	return w.b, nil
+}
+
+func bit(set bool, mask uint8) uint8 {
+	if set {
+		return mask
+	}
+	return 0
 }

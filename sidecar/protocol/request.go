@@ -30,13 +30,20 @@ type Check struct {
 	// meaningful if HasBodySum.
 	BodySum    [32]byte
 	HasBodySum bool
+	// Body is the whole body, for operations that name objects in it
+	// (DeleteObjects); meaningful if HasBody. aws-chunked framing is removed.
+	Body    string
+	HasBody bool
 	// What the S3 server knows and the store may not. Empty fields say nothing.
 	BucketAccount string // account that owns the bucket
 	BucketPolicy  string // bucket policy document
 	Facts         []Pair // condition keys, such as s3:ExistingObjectTag/class
 }
 
-const hasBodySum = 1 << 0
+const (
+	hasBodySum = 1 << 0
+	hasBody    = 1 << 1
+)
 
 // Append appends c as one item of a check frame.
 func (c *Check) Append(b []byte) ([]byte, error) {
@@ -44,12 +51,8 @@ func (c *Check) Append(b []byte) ([]byte, error) {
 	item := w.begin()
 	w.u64(c.MinIndex)
 	w.u8(uint8(c.TLS))
-	if c.HasBodySum {
-		w.u8(hasBodySum)
-		w.digest(&c.BodySum)
-	} else {
-		w.u8(0)
-	}
+	w.u8(bit(c.HasBodySum, hasBodySum) | bit(c.HasBody, hasBody))
+	w.digest(&c.BodySum)
 	w.text(c.Method)
 	w.text(c.Target)
 	w.text(c.Remote)
@@ -57,6 +60,7 @@ func (c *Check) Append(b []byte) ([]byte, error) {
 	w.text(c.BucketAccount)
 	w.text(c.BucketPolicy)
 	w.pairs(c.Facts, MaxPairs)
+	w.blob(c.Body)
 	w.end(item)
 	return w.done(len(b), "check")
 }
@@ -64,9 +68,9 @@ func (c *Check) Append(b []byte) ([]byte, error) {
 func (c *Check) read(r reader) (err error) {
 	headers, facts := c.Headers[:0], c.Facts[:0]
 	*c = Check{MinIndex: r.u64(), TLS: TLS(r.u8())}
-	if r.u8()&hasBodySum != 0 {
-		c.HasBodySum, c.BodySum = true, r.digest()
-	}
+	flags := r.u8()
+	c.HasBodySum, c.HasBody = flags&hasBodySum != 0, flags&hasBody != 0
+	c.BodySum = r.digest()
 	c.Method, c.Target, c.Remote = r.text(), r.text(), r.text()
 	if c.Headers, err = r.pairs(headers, MaxHeaders, "headers"); err != nil {
 		return err
@@ -75,6 +79,7 @@ func (c *Check) read(r reader) (err error) {
 	if c.Facts, err = r.pairs(facts, MaxPairs, "facts"); err != nil {
 		return err
 	}
+	c.Body = r.blob()
 	return r.err("check")
 }
 
@@ -123,11 +128,7 @@ func (v *Verify) Append(b []byte) ([]byte, error) {
 	item := w.begin()
 	w.u64(v.MinIndex)
 	w.u8(uint8(v.TLS))
-	if v.Presigned {
-		w.u8(isPresigned)
-	} else {
-		w.u8(0)
-	}
+	w.u8(bit(v.Presigned, isPresigned))
 	w.text(v.AccessKey)
 	v.Scope.append(&w)
 	w.text(v.Token)
