@@ -15,6 +15,16 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
+require (
+	github.com/goccy/go-yaml v1.19.2 // indirect
+	golang.org/x/term v0.45.0 // indirect
+)
+
+require (
+	golang.org/x/crypto v0.55.0
+	golang.org/x/sys v0.47.0 // indirect
+)
+
 // raft-boltdb/v2 v2.3.1 still imports go-metrics/compat, which v0.7.0 dropped
 // (hashicorp/raft-boltdb#66). v0.6.1 is the last release with both APIs.
 replace github.com/hashicorp/go-metrics => github.com/hashicorp/go-metrics v0.6.1

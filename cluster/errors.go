@@ -1,0 +1,37 @@
+package cluster
+
+import "errors"
+
+// What a call on a [Node] may fail with. A refused command is not among them: it
+// is an iam.Result whose Err is set.
+var (
+	// ErrUnavailable: there is no leader that could be reached, or this node is not
+	// ready. Nothing happened; try again after a moment.
+	ErrUnavailable = errors.New("cluster: no leader can be reached")
+
+	// ErrOverloaded: too much is in flight. Nothing happened; try again after a
+	// moment, and slower.
+	ErrOverloaded = errors.New("cluster: too many commands in flight")
+
+	// ErrUnknownOutcome: the command was handed to the log, and whether it took or
+	// will take effect is not known. Only a repetition with the same request id is
+	// safe; it has no effect if the first one had.
+	ErrUnknownOutcome = errors.New("cluster: the outcome of the command is not known")
+
+	// ErrDiskFull: the leader has no room for more log. Nothing happened; reads go
+	// on, and writes do again once there is room.
+	ErrDiskFull = errors.New("cluster: disk full, writes are refused")
+
+	// ErrTooLarge: the command does not fit into a log entry.
+	ErrTooLarge = errors.New("cluster: command is too large")
+
+	// ErrNotInitialized: the node belongs to no cluster yet; run init or join.
+	ErrNotInitialized = errors.New("cluster: node is not initialised (run doorward init or doorward join)")
+
+	// ErrInitialized: the node belongs to a cluster already.
+	ErrInitialized = errors.New("cluster: node is initialised already")
+
+	// ErrStopped: the node is closed, or has stopped itself because it could not go
+	// on safely.
+	ErrStopped = errors.New("cluster: node has stopped")
+)
