@@ -1,31 +1,52 @@
 # `make` lists the targets.
-GO       ?= go
-BIN      := bin
-MODULES  := . e2e bench policyoracle
-GOFLAGS  += -trimpath
-export CGO_ENABLED ?= 0
+GO      ?= go
+BIN     := bin
+BUILD   := CGO_ENABLED=0 $(GO) build -trimpath
+MODULES := $(patsubst %/go.mod,%,$(wildcard go.mod */go.mod */*/go.mod))
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-unit test-e2e check lint demo bench fuzz fuzz-policy gateway clean
+.PHONY: help build gateway demo test test-unit test-e2e check-format lint fuzz fuzz-policy bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/doorward
-	$(GO) build $(GOFLAGS) -o $(BIN)/doorward ./cmd/doorward
+	$(BUILD) -o $(BIN)/doorward ./cmd/doorward
 
-gateway: ## build bin/versitygw, the stock S3 server that demo and tests ask through
-	$(GO) build -C e2e -o ../$(BIN)/versitygw github.com/versity/versitygw/cmd/versitygw
+gateway: ## build bin/versitygw, the stock S3 server of the demo and the tests
+	$(BUILD) -C e2e -o ../$(BIN)/versitygw github.com/versity/versitygw/cmd/versitygw
 
-demo: build gateway ## play the story: a real S3 server asks Doorward on every request (KEEP=1 leaves it running)
-	@$(GO) build -C e2e -o ../$(BIN)/demo ./cmd/demo
+demo: build gateway ## play the story: a real S3 server asks Doorward on every request (KEEP=1 leaves both running)
+	@$(BUILD) -C e2e -o ../$(BIN)/demo ./cmd/demo
 	@$(BIN)/demo -doorward $(BIN)/doorward -versitygw $(BIN)/versitygw $(if $(KEEP),-keep)
 
-test: test-unit test-e2e ## run every test
+test: check-format test-unit test-e2e ## run every test
+
+check-format:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt these: $$unformatted"; exit 1; }
 
 test-unit: ## run the tests of the core
 	$(GO) vet ./...
 	$(GO) test ./...
 
-test-e2e: build gateway ## run the tests against a real S3 server and real clients
-	$(GO) test -C e2e ./...
+test-e2e: build gateway ## run the tests with a real S3 server and real clients
+	$(GO) vet -C e2e ./...
+	$(GO) test -C e2e -count=1 ./...
+
+lint: check-format ## vet and staticcheck in every module
+	$(BUILD) -C tools -o ../$(BIN)/staticcheck honnef.co/go/tools/cmd/staticcheck
+	for m in $(MODULES); do (cd $$m && $(GO) vet ./... && $(CURDIR)/$(BIN)/staticcheck ./...) || exit 1; done
+
+FUZZTIME ?= 20s
+fuzz: ## run every fuzz target for FUZZTIME (20s)
+	@GO="$(GO)" FUZZTIME=$(FUZZTIME) .ci/fuzz
+
+CASES ?= 10000000
+fuzz-policy: ## compare the compiled policy engine with the reference on CASES requests (10,000,000)
+	DOORWARD_CASES=$(CASES) $(GO) test ./authz -run '^TestEnginesAgree' -v -timeout 0
+
+bench: ## run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./authz/...
+
+clean: ## remove what was built
+	rm -rf $(BIN)

@@ -1,0 +1,154 @@
+package clients
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Credential is what a client signs with.
+type Credential struct{ AccessKey, Secret, Token string }
+
+// Outcome is how a client ended: whether it reported success, and all it printed.
+type Outcome struct {
+	OK     bool
+	Output string
+}
+
+// Refused reports whether the client failed and printed the S3 error code.
+func (o Outcome) Refused(code string) bool { return !o.OK && strings.Contains(o.Output, code) }
+
+// Client is one program. Get fetches an object, Put stores a few bytes under a
+// key; both name it as bucket/key.
+type Client struct {
+	Name    string
+	Program string // full path; Debian's programs, whatever else is installed
+	Get     func(context.Context, Site, Credential, string) Outcome
+	Put     func(context.Context, Site, Credential, string) Outcome
+}
+
+// Site is where to talk to.
+type Site struct {
+	S3  string // e.g. http://127.0.0.1:7070
+	IAM string
+	Dir string // for files; removed by its owner
+}
+
+//go:embed boto.py
+var boto string
+
+// All lists the clients.
+func All() []Client {
+	return []Client{
+		{Name: "awscli", Program: "/usr/bin/aws", Get: awsGet, Put: awsPut},
+		{Name: "boto3", Program: "/usr/bin/python3", Get: botoGet, Put: botoPut},
+		{Name: "s3cmd", Program: "/usr/bin/s3cmd", Get: s3cmdGet, Put: s3cmdPut},
+		{Name: "rclone", Program: "/usr/bin/rclone", Get: rcloneGet, Put: rclonePut},
+	}
+}
+
+// Installed reports whether the client can be run here.
+func (c Client) Installed() bool {
+	_, err := os.Stat(c.Program)
+	if c.Name == "boto3" && err == nil {
+		err = exec.Command(c.Program, "-c", "import boto3").Run()
+	}
+	return err == nil
+}
+
+// AWS runs awscli against the IAM and STS endpoint, e.g. AWS(…, "iam", "list-users").
+func AWS(ctx context.Context, site Site, cred Credential, args ...string) Outcome {
+	return run(ctx, site, cred, "/usr/bin/aws", append([]string{"--endpoint-url", site.IAM, "--output", "json"}, args...)...)
+}
+
+func awsGet(ctx context.Context, site Site, cred Credential, object string) Outcome {
+	bucket, key, _ := strings.Cut(object, "/")
+	return run(ctx, site, cred, "/usr/bin/aws", "--endpoint-url", site.S3, "s3api", "get-object",
+		"--bucket", bucket, "--key", key, filepath.Join(site.Dir, "got"))
+}
+
+func awsPut(ctx context.Context, site Site, cred Credential, object string) Outcome {
+	bucket, key, _ := strings.Cut(object, "/")
+	return run(ctx, site, cred, "/usr/bin/aws", "--endpoint-url", site.S3, "s3api", "put-object",
+		"--bucket", bucket, "--key", key, "--body", sample(site))
+}
+
+func botoGet(ctx context.Context, site Site, cred Credential, object string) Outcome {
+	return run(ctx, site, cred, "/usr/bin/python3", "-c", boto, site.S3, "get", object)
+}
+
+func botoPut(ctx context.Context, site Site, cred Credential, object string) Outcome {
+	return run(ctx, site, cred, "/usr/bin/python3", "-c", boto, site.S3, "put", object)
+}
+
+func s3cmdGet(ctx context.Context, site Site, cred Credential, object string) Outcome {
+	return s3cmd(ctx, site, cred, "get", "--force", "s3://"+object, filepath.Join(site.Dir, "got"))
+}
+
+func s3cmdPut(ctx context.Context, site Site, cred Credential, object string) Outcome {
+	return s3cmd(ctx, site, cred, "put", sample(site), "s3://"+object)
+}
+
+func s3cmd(ctx context.Context, site Site, cred Credential, args ...string) Outcome {
+	host := strings.TrimPrefix(site.S3, "http://")
+	all := []string{"-c", "/dev/null", "--access_key=" + cred.AccessKey, "--secret_key=" + cred.Secret,
+		"--host=" + host, "--host-bucket=", "--no-ssl", "--max-retries=1"}
+	if cred.Token != "" {
+		all = append(all, "--access_token="+cred.Token)
+	}
+	return run(ctx, site, cred, "/usr/bin/s3cmd", append(all, args...)...)
+}
+
+func rcloneGet(ctx context.Context, site Site, cred Credential, object string) Outcome {
+	// Without a HEAD first, whose refusal has no body and so no code.
+	return rclone(ctx, site, cred, "--s3-no-head-object", "copyto", "remote:"+object, filepath.Join(site.Dir, "got"))
+}
+
+func rclonePut(ctx context.Context, site Site, cred Credential, object string) Outcome {
+	return rclone(ctx, site, cred, "--s3-no-head", "--ignore-times", "--no-check-dest", "copyto", sample(site), "remote:"+object)
+}
+
+func rclone(ctx context.Context, site Site, cred Credential, args ...string) Outcome {
+	config := filepath.Join(site.Dir, "rclone.conf")
+	text := fmt.Sprintf("[remote]\ntype = s3\nprovider = Other\nregion = us-east-1\nno_check_bucket = true\nendpoint = %s\naccess_key_id = %s\nsecret_access_key = %s\nsession_token = %s\n",
+		site.S3, cred.AccessKey, cred.Secret, cred.Token)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		return Outcome{Output: err.Error()}
+	}
+	return run(ctx, site, cred, "/usr/bin/rclone", append([]string{"--config", config, "--retries", "1", "--low-level-retries", "1"}, args...)...)
+}
+
+// sample makes a small file to upload.
+func sample(site Site) string {
+	name := filepath.Join(site.Dir, "sample")
+	if err := os.WriteFile(name, []byte("region,amount\nnorth,42\n"), 0o600); err != nil {
+		panic(err)
+	}
+	return name
+}
+
+// run executes a program with the credential in its environment and nothing else
+// that could give it another.
+func run(ctx context.Context, site Site, cred Credential, program string, args ...string) Outcome {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir = site.Dir
+	cmd.Env = []string{
+		"PATH=/usr/bin:/bin", "HOME=" + site.Dir, "LANG=C.UTF-8", "AWS_DEFAULT_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_MAX_ATTEMPTS=1", "AWS_PAGER=", "AWS_ACCESS_KEY_ID=" + cred.AccessKey, "AWS_SECRET_ACCESS_KEY=" + cred.Secret,
+	}
+	if cred.Token != "" {
+		cmd.Env = append(cmd.Env, "AWS_SESSION_TOKEN="+cred.Token)
+	}
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	if err != nil && out.Len() == 0 {
+		out.WriteString(err.Error())
+	}
+	return Outcome{OK: err == nil, Output: out.String()}
+}
