@@ -222,7 +222,7 @@ type RevokeSessions struct {
 // It only tidies: an expired session is refused by every reader anyway.
 type ExpireSessions struct {
 	Cutoff Time
-	Max    int
+	Max    uint32
 }
 
 // PutBucket sets a bucket record.

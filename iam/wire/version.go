@@ -1,0 +1,29 @@
+package wire
+
+// The versions of the formats of this package, newest last:
+//
+//	1  2025-11: the first. Log entries, snapshots and feed frames as described in
+//	   entry.go, snapshot.go and frame.go; the records of record.go and the
+//	   commands of command.go.
+//
+// What a reader may rely on:
+//
+//   - A field is never removed, and a new one is appended to its record. A reader
+//     gives fields that the writer did not know yet their zero value.
+//   - A reader of the log or of a snapshot refuses fields that it does not know: a
+//     replica that left them out would compute something else. A follower of the
+//     feed skips them.
+//   - A command whose meaning changes gets a new kind version, a new command a new
+//     kind. Neither is proposed before every node is at the feature level that
+//     knows it.
+//   - A kind, a kind version or a feature level that a node does not know stops
+//     it, unless the entry is marked as ignorable: then every node that does not
+//     know it passes over it.
+//   - Zero is no valid format, kind, kind version or frame type.
+const (
+	// FeatureLevel is the newest level that this build can write and apply.
+	FeatureLevel uint16 = 1
+
+	entryFormat    uint8  = 1
+	snapshotFormat uint16 = 1
+)
