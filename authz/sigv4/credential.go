@@ -44,15 +44,29 @@ const (
 // Credential is what a request claims, before anything is proved. It holds what
 // a caller needs to look the key up.
 type Credential struct {
-	rules       *Rules
 	req         *Request
 	kind        Kind
 	algorithm   Algorithm
 	body        BodyMode
+	keepDots    bool // of Rules.KeepDotSegments
+	service     Service
 	accessKeyID string
 	scope       Scope
-	token       string
+	token       string // in a presigned URL still percent-encoded
 	signedAt    iam.Time
+	now         iam.Time
+
+	// What the verification needs besides, in the request's own bytes.
+	path, query   string
+	signedHeaders string // in a presigned URL still percent-encoded
+	signature     string
+	date          string // YYYYMMDDTHHMMSSZ, as in the string to sign
+	dateField     string // the header field that the date came from
+	payload       string // last line of the canonical request
+	regionSet     string
+
+	// What the body is checked against, meaningful once the signature holds.
+	decodedLength, contentLength, contentType, trailer string
 }
 
 // Kind returns the form of the credential.
@@ -73,9 +87,33 @@ func (c *Credential) Scope() Scope { return c.scope }
 
 // Token returns the session token text, empty if there is none. It is not
 // proved to belong to the access key: that is for the caller to check, and
-// Refuse has the errors.
-func (c *Credential) Token() string { return c.token }
+// Refuse has the errors. A token in a query is decoded at each call; use
+// AppendToken to avoid the allocation.
+func (c *Credential) Token() string {
+	if c.kind != Presigned {
+		return c.token
+	}
+	token, _ := decode(c.token)
+	return token
+}
+
+// AppendToken appends the session token to dst.
+func (c *Credential) AppendToken(dst []byte) []byte {
+	if c.kind != Presigned {
+		return append(dst, c.token...)
+	}
+	for rest := c.token; rest != ""; {
+		b, width := decodeByte(rest)
+		dst = append(dst, b)
+		rest = rest[width:]
+	}
+	return dst
+}
 
 // SignedAt returns the time that the request claims to have been signed at, to
 // the second.
 func (c *Credential) SignedAt() iam.Time { return c.signedAt }
+
+// isQuery reports whether the rules and the errors are those of the Query
+// services.
+func (c *Credential) isQuery() bool { return c.service != S3 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 
 	"github.com/doorward/doorward/iam"
 )
@@ -86,6 +87,37 @@ func (e *Error) Unwrap() error { return &iam.Error{Code: e.Code, Message: e.Mess
 // LogValue leaves Fields out.
 func (e *Error) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 
+// malformed says what is wrong with the form of a credential, in the code that
+// its place in the request has.
+func (c *Credential) malformed(format string, args ...any) *Error {
+	switch {
+	case c.isQuery():
+		return errorf(iam.IncompleteSignature, format, args...)
+	case c.kind == Presigned || c.kind == PostForm:
+		return errorf(AuthorizationQueryParametersError, format, args...)
+	}
+	return errorf(AuthorizationHeaderMalformed, "The authorization header is malformed; "+format, args...)
+}
+
+// mixed refuses a request that carries more than one credential.
+func (c *Credential) mixed() *Error {
+	const text = "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified"
+	if c.isQuery() {
+		return errorf(iam.IncompleteSignature, text)
+	}
+	return errorf(InvalidArgument, text)
+}
+
+// signatureV2 refuses Signature Version 2 by name.
+func (c *Credential) signatureV2() *Error {
+	if c.isQuery() {
+		return errorf(iam.IncompleteSignature, "Signature Version 2 is not supported. Please use AWS4-HMAC-SHA256.")
+	}
+	return errorf(InvalidRequest, "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
+}
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
 // Refusal is a reason, found by the caller while looking a key or a token up,
 // to refuse a credential.
 type Refusal uint8
@@ -102,7 +134,7 @@ const (
 // Refuse returns the error that the credential's service answers for why, in
 // the codes of S3 or of the Query services.
 func (c *Credential) Refuse(why Refusal) *Error {
-	query := c.query()
+	query := c.isQuery()
 	switch {
 	case why == TokenExpired && query:
 		return errorf(iam.ExpiredToken, "The security token included in the request is expired")

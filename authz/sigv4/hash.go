@@ -42,6 +42,12 @@ type hasher struct {
 	resume [marshaledLength]byte
 	sum    [sha256.Size]byte
 	mac    [sha256.Size]byte
+
+	canonical []byte // the canonical request
+	message   []byte // the string to sign
+	names     []byte // the decoded list of signed headers
+	text      []byte // the query parameters, encoded anew
+	spans     []span // where each lies in text
 }
 
 func newHasher() *hasher {
@@ -57,6 +63,17 @@ func newHasher() *hasher {
 }
 
 var hashers = sync.Pool{New: func() any { return newHasher() }}
+
+// maxKept is how much of a buffer a pooled hasher keeps.
+const maxKept = 16 << 10
+
+// release puts h back, without the buffers of an unusually large request.
+func (h *hasher) release() {
+	if cap(h.canonical)+cap(h.text) > maxKept {
+		h.canonical, h.text, h.spans = nil, nil, nil
+	}
+	hashers.Put(h)
+}
 
 // hmac leaves the HMAC-SHA256 of message under key in h.mac.
 func (h *hasher) hmac(key *SigningKey, message []byte) {

@@ -18,10 +18,17 @@ type Scope struct {
 
 // String returns the scope as it is written in a string to sign.
 func (s Scope) String() string {
-	if s.Region == "" {
-		return s.Date + "/" + string(s.Service) + "/" + terminator
+	return string(s.append(nil))
+}
+
+// append appends s as String writes it.
+func (s *Scope) append(dst []byte) []byte {
+	dst = append(append(dst, s.Date...), '/')
+	if s.Region != "" {
+		dst = append(append(dst, s.Region...), '/')
 	}
-	return s.Date + "/" + s.Region + "/" + string(s.Service) + "/" + terminator
+	dst = append(append(dst, s.Service...), '/')
+	return append(dst, terminator...)
 }
 
 const terminator = "aws4_request"

@@ -1,6 +1,9 @@
 package sigv4
 
 import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
 	"time"
 
 	"github.com/doorward/doorward/iam"
@@ -9,10 +12,7 @@ import (
 // Verified is an authenticated request. Only the Verify functions of this
 // package make one; the zero value is not valid, and whoever decides about a
 // request must ask Valid first. It refers to the Request it was made from.
-type Verified struct {
-	cred Credential
-	age  time.Duration
-}
+type Verified struct{ cred Credential }
 
 // Valid reports whether v came from a successful verification.
 func (v *Verified) Valid() bool { return v.cred.kind != 0 }
@@ -35,14 +35,20 @@ func (v *Verified) Scope() Scope { return v.cred.scope }
 
 // Token returns the session token text, covered by the signature. Whether it
 // belongs to the access key and is still good is for the caller to check.
-func (v *Verified) Token() string { return v.cred.token }
+func (v *Verified) Token() string { return v.cred.Token() }
 
 // SignedAt returns the signed time.
 func (v *Verified) SignedAt() iam.Time { return v.cred.signedAt }
 
 // Age returns how long before now the request was signed (condition key
-// s3:signatureAge, there in milliseconds); negative if the client's clock is ahead.
-func (v *Verified) Age() time.Duration { return v.age }
+// s3:signatureAge, there in milliseconds); negative if the client's clock is
+// ahead, zero for an anonymous request.
+func (v *Verified) Age() time.Duration {
+	if v.cred.signedAt == 0 {
+		return 0
+	}
+	return time.Duration(v.cred.now-v.cred.signedAt) * time.Millisecond
+}
 
 // Request returns the request that was verified, the same bytes.
 func (v *Verified) Request() *Request { return v.cred.req }
@@ -59,4 +65,166 @@ func (v *Verified) AuthType() string {
 		return "POST"
 	}
 	return ""
+}
+
+// Verify proves the signature with the key of the credential's access key and
+// scope. A nil error is the only way to a Verified. The caller has checked that
+// the key is active and that the token belongs to it; or it does so before it
+// acts on the result.
+//
+// Beside the signature itself, Host, the date and every x-amz-* header field must
+// be signed. A refusal is an *Error; one for a wrong signature tells the client
+// the canonical request and string to sign that the server saw.
+func (c *Credential) Verify(key *SigningKey) (Verified, error) {
+	switch {
+	case c.kind != HeaderSigned && c.kind != Presigned:
+		return Verified{}, c.Refuse(CredentialNeeded)
+	case c.algorithm != HMACSHA256 || key.IsZero() || key.scope != c.scope:
+		return Verified{}, c.internal("the signing key is for another scope or algorithm than the request")
+	}
+	h := hashers.Get().(*hasher)
+	defer h.release()
+	if err := h.build(c); err != nil {
+		return Verified{}, err
+	}
+	h.hmac(key, h.message)
+	if !h.matches(c.signature) {
+		return Verified{}, h.mismatch(c)
+	}
+	return c.verified()
+}
+
+// Admit turns an anonymous credential into a Verified of kind Anonymous, for
+// requests that may be allowed without a caller. Any other kind is refused.
+func (c *Credential) Admit() (Verified, error) {
+	if c.kind != Anonymous {
+		return Verified{}, c.internal("only an anonymous request is admitted without a key")
+	}
+	return c.verified()
+}
+
+// verified is the end of every successful verification: the checks that wait for
+// the signature to hold.
+func (c *Credential) verified() (Verified, error) {
+	if err := c.checkPayload(); err != nil {
+		return Verified{}, err
+	}
+	return Verified{cred: *c}, nil
+}
+
+// checkPayload compares the announced hash with that of the body, where the
+// caller has it. For a Query service the signature has settled it.
+func (c *Credential) checkPayload() error {
+	if c.isQuery() {
+		return nil
+	}
+	if c.body == 0 {
+		return errorf(InvalidArgument, "x-amz-content-sha256 must be %s, a %s word that S3 documents, or a valid sha256 value.",
+			unsignedPayload, "STREAMING-")
+	}
+	sum, hashed := parseSum(c.payload)
+	if !hashed || !c.req.Body.known || sum == c.req.Body.sum {
+		return nil
+	}
+	return errorf(XAmzContentSHA256Mismatch, "The provided 'x-amz-content-sha256' header does not match what was computed.").
+		with("ClientComputedContentSHA256", c.payload).with("S3ComputedContentSHA256", hex.EncodeToString(c.req.Body.sum[:]))
+}
+
+// build leaves the canonical request in h.canonical and the string to sign in
+// h.message.
+func (h *hasher) build(c *Credential) error {
+	if err := h.canonicalise(c); err != nil {
+		return err
+	}
+	name := algorithmHMAC
+	if c.algorithm == ECDSAP256 {
+		name = algorithmECDSA
+	}
+	h.message = append(append(h.message[:0], name...), '\n')
+	h.message = append(append(h.message, c.date...), '\n')
+	h.message = append(c.scope.append(h.message), '\n')
+	sum := sha256.Sum256(h.canonical)
+	h.message = hex.AppendEncode(h.message, sum[:])
+	return nil
+}
+
+// canonicalise writes the canonical request. Source: AWS General Reference,
+// "Create a signed AWS API request", create a canonical request.
+func (h *hasher) canonicalise(c *Credential) error {
+	if !methodToken(c.req.Method) || c.path != "" && c.path[0] != '/' {
+		return errorf(InvalidURI, "Couldn't parse the specified URI.")
+	}
+	dst := append(append(h.canonical[:0], c.req.Method...), '\n')
+	if c.isQuery() {
+		dst = appendPathGeneric(dst, c.path, c.keepDots)
+	} else {
+		dst = appendPathS3(dst, c.path)
+	}
+	if dst != nil {
+		dst = h.appendQuery(append(dst, '\n'), c.query, c.kind == Presigned)
+	}
+	if dst == nil {
+		return errorf(InvalidURI, "Couldn't parse the specified URI.")
+	}
+	dst, err := h.appendHeaders(append(dst, '\n'), c)
+	if err != nil {
+		return err
+	}
+	dst = append(append(append(dst, '\n'), h.names...), '\n')
+	h.canonical, err = c.appendPayload(dst)
+	return err
+}
+
+// appendPayload appends the payload hash. Clients of the Query services sign a
+// hash that they need not send, so there it is always that of the body.
+func (c *Credential) appendPayload(dst []byte) ([]byte, error) {
+	if !c.isQuery() {
+		return append(dst, c.payload...), nil
+	}
+	if !c.req.Body.known {
+		return nil, c.internal("the body of a Query request has to be hashed before it is verified")
+	}
+	return hex.AppendEncode(dst, c.req.Body.sum[:]), nil
+}
+
+// methodToken reports whether s is an HTTP method: a token, so without line
+// breaks that could move the lines of a canonical request.
+func methodToken(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if !tokenByte[toLower(s[i])] {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// matches compares the computed signature with the one that was sent, in
+// constant time.
+func (h *hasher) matches(signature string) bool {
+	if len(signature) != 2*len(h.mac) {
+		return false
+	}
+	var computed, sent [2 * sha256.Size]byte
+	hex.Encode(computed[:], h.mac[:])
+	copy(sent[:], signature)
+	return subtle.ConstantTimeCompare(computed[:], sent[:]) == 1
+}
+
+// mismatch says what the server saw, so that the author of a client can compare.
+func (h *hasher) mismatch(c *Credential) *Error {
+	if c.isQuery() {
+		return errorf(iam.SignatureDoesNotMatch, "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
+	}
+	e := errorf(iam.SignatureDoesNotMatch, "The request signature we calculated does not match the signature you provided. Check your key and signing method.")
+	return e.with("AWSAccessKeyId", c.accessKeyID).with("StringToSign", string(h.message)).
+		with("SignatureProvided", c.signature).with("CanonicalRequest", string(h.canonical))
+}
+
+// internal reports a mistake of the caller, never of the client.
+func (c *Credential) internal(text string) *Error {
+	code := InternalError
+	if c.isQuery() {
+		code = iam.InternalFailure
+	}
+	return errorf(code, "We encountered an internal error: %s.", text)
 }

@@ -1,0 +1,180 @@
+package sigv4
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/doorward/doorward/iam"
+)
+
+// authorization splits the Authorization field and returns its Credential part.
+// Source: Amazon S3 API Reference, "Authenticating requests: using the
+// Authorization header"; blanks after the commas are optional.
+func (p *parser) authorization() (credential string, err error) {
+	name, rest, _ := strings.Cut(p.f.authorization, " ")
+	if p.c.algorithm = algorithm(name); p.c.algorithm == 0 {
+		return "", p.c.unsupported(name)
+	}
+	for more := true; more; {
+		var part string
+		part, rest, more = strings.Cut(rest, ",")
+		key, value, _ := strings.Cut(trimBlanks(part), "=")
+		slot := &credential
+		switch key {
+		case "Credential":
+		case "SignedHeaders":
+			slot = &p.c.signedHeaders
+		case "Signature":
+			slot = &p.c.signature
+		default:
+			return "", p.c.malformed("it has a part that is none of Credential, SignedHeaders and Signature.")
+		}
+		if *slot != "" {
+			return "", p.c.malformed("%s is there twice.", key)
+		}
+		*slot = value
+	}
+	switch {
+	case credential == "":
+		return "", p.c.malformed("missing Credential.")
+	case p.c.signedHeaders == "":
+		return "", p.c.malformed("missing SignedHeaders.")
+	case p.c.signature == "":
+		return "", p.c.malformed("missing Signature.")
+	}
+	return credential, nil
+}
+
+// unsupported names why an Authorization field of another scheme is refused.
+func (c *Credential) unsupported(scheme string) *Error {
+	switch {
+	case scheme == "AWS":
+		return c.signatureV2()
+	case c.isQuery():
+		return errorf(iam.IncompleteSignature, "Authorization header requires the %q algorithm.", algorithmHMAC)
+	}
+	return errorf(InvalidArgument, "Unsupported Authorization Type; use %s.", algorithmHMAC).
+		with("ArgumentName", "Authorization")
+}
+
+// credential reads ACCESSKEY/DATE/REGION/SERVICE/aws4_request, without the region
+// for SigV4A. It is taken apart from the right, so that an access key id with
+// slashes cannot shift the other parts. In a query the slashes are encoded.
+func (p *parser) credential(text string, encoded bool) error {
+	c := &p.c
+	rest, end := cutLast(text, encoded)
+	rest, service := cutLast(rest, encoded)
+	region := ""
+	if c.algorithm == HMACSHA256 {
+		rest, region = cutLast(rest, encoded)
+	}
+	id, date := cutLast(rest, encoded)
+	if encoded {
+		var ok [3]bool
+		id, ok[0] = decode(id)
+		region, ok[1] = decode(region)
+		service, ok[2] = decode(service)
+		if ok != [3]bool{true, true, true} {
+			id = ""
+		}
+	}
+	c.accessKeyID, c.scope.Date, c.scope.Region, c.scope.Service = id, date, region, Service(service)
+	switch {
+	case end != terminator || len(date) != 8 || !allDigits(date):
+		return c.malformed("the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
+	case id == "" || len(id) > maxAccessKeyID || !printable(id):
+		return c.malformed("the access key id must be 1 to %d printable characters.", maxAccessKeyID)
+	}
+	return p.scope()
+}
+
+// cutLast cuts text around its last slash, which in a query may be encoded.
+// Without a slash all of it is after.
+func cutLast(text string, encoded bool) (before, after string) {
+	i, width := strings.LastIndexByte(text, '/'), 1
+	if encoded {
+		if j := max(strings.LastIndex(text, "%2F"), strings.LastIndex(text, "%2f")); j > i {
+			i, width = j, 3
+		}
+	}
+	if i < 0 {
+		return "", text
+	}
+	return text[:i], text[i+width:]
+}
+
+func printable(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] <= ' ' || s[i] == 0x7F {
+			return false
+		}
+	}
+	return true
+}
+
+// scope checks service and region against the rules.
+func (p *parser) scope() error {
+	c := &p.c
+	if !slices.Contains(p.rules.Services, c.scope.Service) {
+		if c.isQuery() {
+			return errorf(iam.SignatureDoesNotMatch, "Credential should be scoped to correct service: '%s'.", c.service)
+		}
+		return c.malformed("incorrect service %q. This endpoint belongs to %q.", c.scope.Service, c.service)
+	}
+	c.service = c.scope.Service
+	if c.algorithm == ECDSAP256 || p.rules.AnyRegion && c.scope.Region != "" || slices.Contains(p.rules.Regions, c.scope.Region) {
+		return nil
+	}
+	return c.wrongRegion(p.rules.Regions[0])
+}
+
+// wrongRegion names the region that would be right, for clients that retry there.
+func (c *Credential) wrongRegion(expected string) *Error {
+	if c.isQuery() {
+		return errorf(iam.SignatureDoesNotMatch, "Credential should be scoped to a valid region; this is %q.", expected)
+	}
+	return c.malformed("the region '%s' is wrong; expecting '%s'", c.scope.Region, expected).with("Region", expected)
+}
+
+// regions checks the region set of a SigV4A signature: one entry must match one
+// of the server's regions. "*" stands for any characters.
+func (p *parser) regions() error {
+	c := &p.c
+	if c.algorithm != ECDSAP256 {
+		return nil
+	}
+	for rest, more := c.regionSet, true; more; {
+		var pattern string
+		pattern, rest, more = strings.Cut(rest, ",")
+		pattern = trimBlanks(pattern)
+		if pattern != "" && (p.rules.AnyRegion || slices.ContainsFunc(p.rules.Regions, func(region string) bool {
+			return matches(pattern, region)
+		})) {
+			return nil
+		}
+	}
+	return c.malformed("X-Amz-Region-Set %q does not include this region, '%s'", c.regionSet, p.rules.Regions[0])
+}
+
+// matches reports whether region matches a pattern in which "*" stands for any
+// characters.
+func matches(pattern, region string) bool {
+	prefix, rest, star := strings.Cut(pattern, "*")
+	if !strings.HasPrefix(region, prefix) {
+		return false
+	}
+	region = region[len(prefix):]
+	for star {
+		var part string
+		part, rest, star = strings.Cut(rest, "*")
+		if !star {
+			return strings.HasSuffix(region, part)
+		}
+		i := strings.Index(region, part)
+		if i < 0 {
+			return false
+		}
+		region = region[i+len(part):]
+	}
+	return region == ""
+}

@@ -1,0 +1,109 @@
+package sigv4
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/doorward/doorward/iam"
+)
+
+// headerSet marks header fields of a request by their position.
+type headerSet [MaxHeaders / 64]uint64
+
+func (s *headerSet) add(i int)      { s[i/64] |= 1 << (i % 64) }
+func (s *headerSet) has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
+
+// appendHeaders appends the canonical headers and leaves the list of their names
+// in h.names. It refuses a list that is not lower-case and in strict order, one
+// that lacks host or the date, and a request with an x-amz-* field outside the
+// list.
+func (h *hasher) appendHeaders(dst []byte, c *Credential) ([]byte, error) {
+	if !h.decodeNames(c) {
+		return nil, c.malformed("SignedHeaders is not percent-encoded text.")
+	}
+	var signed headerSet
+	var previous []byte
+	host, date := false, c.dateField == ""
+	count := 0
+	for rest, more := h.names, true; more; count++ {
+		var name []byte
+		name, rest, more = bytes.Cut(rest, []byte(";"))
+		if !lowerToken(name) || bytes.Compare(name, previous) <= 0 || count == MaxSignedHeaders {
+			return nil, c.malformed("SignedHeaders must be a list of lower-case header names, sorted, separated by semicolons.")
+		}
+		previous = name
+		host = host || string(name) == "host"
+		date = date || string(name) == c.dateField
+		var ok bool
+		if dst, ok = appendHeader(dst, c.req.Headers, name, &signed); !ok {
+			return nil, errorf(iam.SignatureDoesNotMatch, "The value of header field %q holds a line break.", name)
+		}
+	}
+	return dst, c.checkSigned(&signed, host, date)
+}
+
+// decodeNames leaves the list of signed headers in h.names.
+func (h *hasher) decodeNames(c *Credential) bool {
+	h.names = h.names[:0]
+	if c.kind != Presigned {
+		h.names = append(h.names, c.signedHeaders...)
+		return true
+	}
+	for rest := c.signedHeaders; rest != ""; {
+		b, width := decodeByte(rest)
+		if width == 0 {
+			return false
+		}
+		h.names = append(h.names, b)
+		rest = rest[width:]
+	}
+	return true
+}
+
+// appendHeader appends the canonical line of the field called name: its values
+// in the order received, joined by commas; empty if there is none. A line break
+// in a value, which HTTP cannot carry, would let one field pass for two.
+func appendHeader(dst []byte, headers []Header, name []byte, signed *headerSet) ([]byte, bool) {
+	dst = append(append(dst, name...), ':')
+	found := false
+	for i := range headers {
+		if !equalFold(headers[i].Name, name) {
+			continue
+		}
+		if strings.IndexByte(headers[i].Value, '\n') >= 0 {
+			return nil, false
+		}
+		if found {
+			dst = append(dst, ',')
+		}
+		dst = appendValue(dst, headers[i].Value)
+		signed.add(i)
+		found = true
+	}
+	return append(dst, '\n'), true
+}
+
+// checkSigned refuses a signature that leaves out what decides about the
+// request: the host, the date, and whatever S3 may act upon.
+func (c *Credential) checkSigned(signed *headerSet, host, date bool) error {
+	switch {
+	case !host:
+		return c.unsigned("host")
+	case !date:
+		return c.unsigned(c.dateField)
+	}
+	for i := range c.req.Headers {
+		if name := c.req.Headers[i].Name; !signed.has(i) && hasPrefixFold(name, "x-amz-") {
+			return c.unsigned(name)
+		}
+	}
+	return nil
+}
+
+func (c *Credential) unsigned(name string) *Error {
+	if c.isQuery() {
+		return errorf(iam.SignatureDoesNotMatch, "'%s' must be a 'SignedHeader' in the AWS Authorization.", name)
+	}
+	return errorf(iam.AccessDenied, "There were headers present in the request which were not signed").
+		with("HeadersNotSigned", name)
+}

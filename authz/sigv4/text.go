@@ -1,0 +1,166 @@
+package sigv4
+
+import "strings"
+
+// trimBlanks removes spaces and tabs at both ends.
+func trimBlanks(s string) string {
+	for len(s) > 0 && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	for len(s) > 0 && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+// equalFold reports whether name, in any ASCII case, is lower. Unlike
+// strings.EqualFold it folds no other letters: "ſ" is not "s".
+func equalFold[T string | []byte](name string, lower T) bool {
+	if len(name) != len(lower) {
+		return false
+	}
+	for i := 0; i < len(name); i++ {
+		if toLower(name[i]) != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func toLower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}
+
+// hasPrefixFold reports whether name begins with lower in any ASCII case.
+func hasPrefixFold(name, lower string) bool {
+	return len(name) >= len(lower) && equalFold(name[:len(lower)], lower)
+}
+
+// hexDigit holds the value of each hexadecimal digit, 0xFF for other bytes.
+var hexDigit = func() (t [256]byte) {
+	for i := range t {
+		t[i] = 0xFF
+	}
+	for i := range byte(10) {
+		t['0'+i] = i
+	}
+	for i := range byte(6) {
+		t['a'+i], t['A'+i] = 10+i, 10+i
+	}
+	return t
+}()
+
+// splitTarget splits a raw request-target at its first question mark. The
+// absolute form that proxies receive loses its scheme and authority.
+func splitTarget(target string) (path, query string) {
+	if target != "" && target[0] != '/' {
+		if _, rest, ok := strings.Cut(target, "://"); ok {
+			end := strings.IndexAny(rest, "/?")
+			if end < 0 {
+				end = len(rest)
+			}
+			target = rest[end:]
+		}
+	}
+	path, query, _ = strings.Cut(target, "?")
+	return path, query
+}
+
+// nextParam cuts the first parameter off a raw query. A parameter without "="
+// has an empty value; "+" and ";" are ordinary characters.
+func nextParam(query string) (name, value, rest string) {
+	pair, rest, _ := strings.Cut(query, "&")
+	name, value, _ = strings.Cut(pair, "=")
+	return name, value, rest
+}
+
+// decodeShort percent-decodes s into dst, as far as the capacity goes: what does
+// not fit, or is not well formed, comes back empty.
+func decodeShort(dst []byte, s string) []byte {
+	for i := 0; i < len(s); i++ {
+		c, width := decodeByte(s[i:])
+		if width == 0 || len(dst) == cap(dst) {
+			return nil
+		}
+		dst = append(dst, c)
+		i += width - 1
+	}
+	return dst
+}
+
+// decodeByte reads the first, perhaps percent-encoded, byte of s, which is not
+// empty. A width of 0 means that the encoding is broken.
+func decodeByte(s string) (c byte, width int) {
+	if s[0] != '%' {
+		return s[0], 1
+	}
+	if len(s) < 3 {
+		return 0, 0
+	}
+	high, low := hexDigit[s[1]], hexDigit[s[2]]
+	if high|low > 0x0F {
+		return 0, 0
+	}
+	return high<<4 | low, 3
+}
+
+// decode percent-decodes s; ok is false if it is not well formed. It copies only
+// if there is something to decode.
+func decode(s string) (text string, ok bool) {
+	if strings.IndexByte(s, '%') < 0 {
+		return s, true
+	}
+	plain := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		c, width := decodeByte(s[i:])
+		if width == 0 {
+			return "", false
+		}
+		plain = append(plain, c)
+		i += width - 1
+	}
+	return string(plain), true
+}
+
+// tokenByte marks the characters of an HTTP token (RFC 9110, section 5.6.2) that
+// are not upper-case letters.
+var tokenByte = func() (t [256]bool) {
+	for _, c := range []byte("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz") {
+		t[c] = true
+	}
+	return t
+}()
+
+// lowerToken reports whether s is a non-empty token without upper-case letters.
+func lowerToken(s []byte) bool {
+	for _, c := range s {
+		if !tokenByte[c] {
+			return false
+		}
+	}
+	return len(s) > 0
+}
+
+// allDigits reports whether s is one or more decimal digits.
+func allDigits(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// parseLength reads a decimal count of at most 18 digits, which cannot overflow.
+func parseLength(s string) (n int64, ok bool) {
+	if len(s) > 18 || !allDigits(s) {
+		return 0, false
+	}
+	for i := 0; i < len(s); i++ {
+		n = n*10 + int64(s[i]-'0')
+	}
+	return n, true
+}
