@@ -28,12 +28,13 @@ require (
 	github.com/mattn/go-colorable v0.1.12 // indirect
 	github.com/mattn/go-isatty v0.0.14 // indirect
 	github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect
-	golang.org/x/term v0.45.0 // indirect
 )
 
 require (
+	github.com/spf13/pflag v1.0.9
 	golang.org/x/crypto v0.55.0
 	golang.org/x/sys v0.47.0 // indirect
+	golang.org/x/term v0.45.0
 )
 
 // raft-boltdb/v2 v2.3.1 still imports go-metrics/compat, which v0.7.0 dropped
