@@ -10,8 +10,8 @@ import (
 // case. It is an alias so that a slice of them can be shared with other packages.
 type Header = struct{ Name, Value string }
 
-// Tag is a key and a value, of an object, of a bucket or of a request.
-type Tag struct{ Key, Value string }
+// Tag is a tag of an object, of a bucket or of a request.
+type Tag struct{ Name, Value string }
 
 // Request is what the mapping reads. Strings are not copied: they must stay
 // unchanged as long as the Result made from them is in use.
@@ -45,6 +45,8 @@ type Request struct {
 	// an operation whose needs depend on the body names it in Result.Missing.
 	HasBody bool
 	Body    []byte
+	// Form is a form that the caller has parsed already; Body is not read then.
+	Form *Form
 
 	// Stored are the tags of objects that the S3 server has looked up.
 	Stored []ObjectTags

@@ -1,0 +1,97 @@
+package s3
+
+import "strings"
+
+// chunkSize is how much text memory a Result takes at a time, in bytes: enough
+// for about a hundred requests.
+const chunkSize = 16 << 10
+
+// text is where the strings of results are put together. Memory is taken in
+// chunks that are filled once and never written again, so a string stays good for
+// as long as anybody holds it and a request costs no allocation of its own.
+type text struct{ chunk strings.Builder }
+
+// begin makes sure that n bytes can be written and returns where they start. No
+// second begin may come before the matching since.
+func (t *text) begin(n int) int {
+	if t.chunk.Cap()-t.chunk.Len() < n {
+		t.chunk.Reset()
+		t.chunk.Grow(max(n, chunkSize))
+	}
+	return t.chunk.Len()
+}
+
+// since returns what was written from start on.
+func (t *text) since(start int) string { return t.chunk.String()[start:] }
+
+// join returns the parts one after the other.
+func (t *text) join(parts ...string) string {
+	n := 0
+	for _, p := range parts {
+		n += len(p)
+	}
+	start := t.begin(n)
+	for _, p := range parts {
+		t.chunk.WriteString(p)
+	}
+	return t.since(start)
+}
+
+// unescape returns raw with its percent escapes decoded once, and false if one
+// of them is malformed. Nothing else changes: + is a plus sign.
+func (t *text) unescape(raw string) (string, bool) {
+	if strings.IndexByte(raw, '%') < 0 {
+		return raw, true
+	}
+	start := t.begin(len(raw))
+	if !t.writeUnescaped(raw) {
+		return "", false
+	}
+	return t.since(start), true
+}
+
+func (t *text) writeUnescaped(raw string) bool {
+	for {
+		i := strings.IndexByte(raw, '%')
+		if i < 0 {
+			t.chunk.WriteString(raw)
+			return true
+		}
+		if len(raw) < i+3 || !isHex(raw[i+1]) || !isHex(raw[i+2]) {
+			return false
+		}
+		t.chunk.WriteString(raw[:i])
+		t.chunk.WriteByte(hexValue(raw[i+1])<<4 | hexValue(raw[i+2]))
+		raw = raw[i+3:]
+	}
+}
+
+// lower returns s with ASCII capitals made small.
+func (t *text) lower(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return 'A' <= r && r <= 'Z' }) {
+		return s
+	}
+	start := t.begin(len(s))
+	for i := range len(s) {
+		t.chunk.WriteByte(lowerByte(s[i]))
+	}
+	return t.since(start)
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
+
+func hexValue(c byte) byte {
+	if c <= '9' {
+		return c - '0'
+	}
+	return c&^0x20 - 'A' + 10
+}
+
+func lowerByte(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c | 0x20
+	}
+	return c
+}
