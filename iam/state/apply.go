@@ -15,12 +15,36 @@ import (
 // view calls Apply, one call at a time; readers of v are not disturbed.
 func (v *View) Apply(index iam.Index, changes []iam.Change) *View {
 	next := *v
-	next.index = index
-	e := editor{view: &next}
+	b := Builder{view: &next}
+	b.Add(changes)
+	return b.View(index)
+}
+
+// Builder makes a view out of very many changes without ever holding them all: a
+// snapshot is read into one, aside from whatever view is in use.
+type Builder struct {
+	view    *View
+	owned   uint32 // bit per tree that is already the new view's own
+	chunks  uint64 // bit per chunk of bucket sums, likewise
+	scratch []byte // reused to write records for hashing
+}
+
+// NewBuilder returns a builder that holds what [Empty] does.
+func NewBuilder() *Builder { return &Builder{view: Empty()} }
+
+// Add makes changes in order, as [View.Apply] does.
+func (b *Builder) Add(changes []iam.Change) {
 	for i := range changes {
-		e.apply(&changes[i])
+		b.apply(&changes[i])
 	}
-	return &next
+}
+
+// View returns what was built, at the given index. The builder is used up.
+func (b *Builder) View(index iam.Index) *View {
+	v := b.view
+	b.view = nil
+	v.index = index
+	return v
 }
 
 // KeyOf returns what identifies the record of a change: its table, its account
@@ -61,14 +85,6 @@ func keyOfDeletion(d iam.Deletion) (iam.Table, iam.AccountID, string) {
 	return d.Table, "", d.Name
 }
 
-// editor makes the next view. It clones a tree before the first write to it.
-type editor struct {
-	view    *View
-	owned   uint32 // bit per tree that is already the new view's own
-	chunks  uint64 // bit per chunk of bucket sums, likewise
-	scratch []byte // reused to write records for hashing
-}
-
 // The trees that are cloned separately.
 const (
 	treeUsers = 1 << iota
@@ -84,202 +100,167 @@ const (
 )
 
 // own reports whether tree must be cloned now, and notes that it will have been.
-func (e *editor) own(tree uint32) bool {
-	first := e.owned&tree == 0
-	e.owned |= tree
+func (b *Builder) own(tree uint32) bool {
+	first := b.owned&tree == 0
+	b.owned |= tree
 	return first
 }
 
-func (e *editor) apply(c *iam.Change) {
+func (b *Builder) apply(c *iam.Change) {
 	table, account, name := KeyOf(*c)
 	switch table {
 	case iam.TableUsers:
-		e.user(account, name, c.User)
+		b.user(account, name, c.User)
 	case iam.TableGroups:
-		e.group(account, name, c.Group)
+		b.group(account, name, c.Group)
 	case iam.TableRoles:
-		e.role(account, name, c.Role)
+		b.role(account, name, c.Role)
 	case iam.TablePolicies:
-		e.policy(account, name, c.Policy)
+		b.policy(account, name, c.Policy)
 	case iam.TableAccessKeys:
-		e.accessKey(name, c.AccessKey)
+		b.accessKey(name, c.AccessKey)
 	case iam.TableServiceAccounts:
-		e.serviceAccount(name, c.ServiceAccount)
+		b.serviceAccount(name, c.ServiceAccount)
 	case iam.TableSessions:
-		e.session(name, c.Session)
+		b.session(name, c.Session)
 	case iam.TableBuckets:
-		e.bucket(name, c.Bucket)
+		b.bucket(name, c.Bucket)
 	case iam.TableSettings:
-		e.settings(c.Settings)
+		b.settings(c.Settings)
 	case iam.TableStore:
-		e.store(c.Store)
+		b.store(c.Store)
 	}
 }
 
-func (e *editor) user(account iam.AccountID, name string, new *iam.User) {
-	v := e.view
-	if e.own(treeUsers) {
+func (b *Builder) user(account iam.AccountID, name string, new *iam.User) {
+	v := b.view
+	if b.own(treeUsers) {
 		v.users = v.users.clone()
 	}
-	old := set(e, v.users, iam.TableUsers, account, name, new, writeUser)
-	e.memberships(old, new)
-	var before, after uses
-	if old != nil {
-		before = uses{old.Ref(), old.Attached, old.Boundary}
-	}
-	if new != nil {
-		after = uses{new.Ref(), new.Attached, new.Boundary}
-	}
-	e.uses(before, after)
+	old := set(b, v.users, iam.TableUsers, account, name, new, writeUser)
+	b.memberships(old, new)
+	b.uses(usesOfUser(old), usesOfUser(new))
 }
 
-func (e *editor) memberships(old, new *iam.User) {
+func (b *Builder) memberships(old, new *iam.User) {
 	if old != nil && new != nil && slices.Equal(old.Groups, new.Groups) {
 		return
 	}
-	if e.own(treeMembers) {
-		e.view.membersByGroup = e.view.membersByGroup.clone()
+	if b.own(treeMembers) {
+		b.view.membersByGroup = b.view.membersByGroup.clone()
 	}
-	e.view.membersByGroup.replace(old, new)
+	b.view.membersByGroup.replace(old, new)
 }
 
-func (e *editor) uses(old, new uses) {
+func (b *Builder) uses(old, new uses) {
 	if old.ref == new.ref && slices.Equal(old.attached, new.attached) && old.boundary == new.boundary {
 		return
 	}
-	if e.own(treeUses) {
-		e.view.entitiesByPolicy = e.view.entitiesByPolicy.clone()
+	if b.own(treeUses) {
+		b.view.entitiesByPolicy = b.view.entitiesByPolicy.clone()
 	}
-	e.view.entitiesByPolicy.replace(old, new)
+	b.view.entitiesByPolicy.replace(old, new)
 }
 
-func (e *editor) group(account iam.AccountID, name string, new *iam.Group) {
-	v := e.view
-	if e.own(treeGroups) {
+func (b *Builder) group(account iam.AccountID, name string, new *iam.Group) {
+	v := b.view
+	if b.own(treeGroups) {
 		v.groups = v.groups.clone()
 	}
-	old := set(e, v.groups, iam.TableGroups, account, name, new, writeGroup)
-	var before, after uses
-	if old != nil {
-		before = uses{ref: old.Ref(), attached: old.Attached}
-	}
-	if new != nil {
-		after = uses{ref: new.Ref(), attached: new.Attached}
-	}
-	e.uses(before, after)
+	old := set(b, v.groups, iam.TableGroups, account, name, new, writeGroup)
+	b.uses(usesOfGroup(old), usesOfGroup(new))
 }
 
-func (e *editor) role(account iam.AccountID, name string, new *iam.Role) {
-	v := e.view
-	if e.own(treeRoles) {
+func (b *Builder) role(account iam.AccountID, name string, new *iam.Role) {
+	v := b.view
+	if b.own(treeRoles) {
 		v.roles = v.roles.clone()
 	}
-	old := set(e, v.roles, iam.TableRoles, account, name, new, writeRole)
-	var before, after uses
-	if old != nil {
-		before = uses{old.Ref(), old.Attached, old.Boundary}
-	}
-	if new != nil {
-		after = uses{new.Ref(), new.Attached, new.Boundary}
-	}
-	e.uses(before, after)
+	old := set(b, v.roles, iam.TableRoles, account, name, new, writeRole)
+	b.uses(usesOfRole(old), usesOfRole(new))
 }
 
-func (e *editor) policy(account iam.AccountID, name string, new *iam.Policy) {
-	if e.own(treePolicies) {
-		e.view.policies = e.view.policies.clone()
+func (b *Builder) policy(account iam.AccountID, name string, new *iam.Policy) {
+	if b.own(treePolicies) {
+		b.view.policies = b.view.policies.clone()
 	}
-	set(e, e.view.policies, iam.TablePolicies, account, name, new, writePolicy)
+	set(b, b.view.policies, iam.TablePolicies, account, name, new, writePolicy)
 }
 
-func (e *editor) accessKey(name string, new *iam.AccessKey) {
-	v := e.view
-	if e.own(treeAccessKeys) {
+func (b *Builder) accessKey(name string, new *iam.AccessKey) {
+	v := b.view
+	if b.own(treeAccessKeys) {
 		v.accessKeys, v.keysByOwner = v.accessKeys.clone(), v.keysByOwner.clone()
 	}
-	old := set(e, v.accessKeys, iam.TableAccessKeys, "", name, new, writeAccessKey)
+	old := set(b, v.accessKeys, iam.TableAccessKeys, "", name, new, writeAccessKey)
 	replace(v.keysByOwner.records, old, new)
-	var before, after iam.Sealed
-	if old != nil {
-		before = old.Secret
-	}
-	if new != nil {
-		after = new.Secret
-	}
-	e.secret(iam.TableAccessKeys, name, before, after)
+	b.secret(iam.TableAccessKeys, name, secretOfKey(old), secretOfKey(new))
 }
 
-func (e *editor) serviceAccount(name string, new *iam.ServiceAccount) {
-	v := e.view
-	if e.own(treeServiceAccounts) {
+func (b *Builder) serviceAccount(name string, new *iam.ServiceAccount) {
+	v := b.view
+	if b.own(treeServiceAccounts) {
 		v.serviceAccounts, v.accountsByParent = v.serviceAccounts.clone(), v.accountsByParent.clone()
 	}
-	old := set(e, v.serviceAccounts, iam.TableServiceAccounts, "", name, new, writeServiceAccount)
+	old := set(b, v.serviceAccounts, iam.TableServiceAccounts, "", name, new, writeServiceAccount)
 	replace(v.accountsByParent.records, old, new)
 }
 
-func (e *editor) session(name string, new *iam.Session) {
-	v := e.view
-	if e.own(treeSessions) {
+func (b *Builder) session(name string, new *iam.Session) {
+	v := b.view
+	if b.own(treeSessions) {
 		v.sessions = v.sessions.clone()
 		v.sessionsByParent, v.sessionsByExpiry = v.sessionsByParent.clone(), v.sessionsByExpiry.clone()
 	}
-	old := set(e, v.sessions, iam.TableSessions, "", name, new, writeSession)
+	old := set(b, v.sessions, iam.TableSessions, "", name, new, writeSession)
 	replace(v.sessionsByParent.records, old, new)
 	replace(v.sessionsByExpiry.sessions, old, new)
-	var before, after iam.Sealed
-	if old != nil {
-		before = old.Secret
-	}
-	if new != nil {
-		after = new.Secret
-	}
-	e.secret(iam.TableSessions, name, before, after)
+	b.secret(iam.TableSessions, name, secretOfSession(old), secretOfSession(new))
 }
 
-func (e *editor) bucket(name string, new *iam.Bucket) {
-	if e.own(treeBuckets) {
-		e.view.buckets = e.view.buckets.clone()
+func (b *Builder) bucket(name string, new *iam.Bucket) {
+	if b.own(treeBuckets) {
+		b.view.buckets = b.view.buckets.clone()
 	}
-	set(e, e.view.buckets, iam.TableBuckets, "", name, new, writeBucket)
+	set(b, b.view.buckets, iam.TableBuckets, "", name, new, writeBucket)
 }
 
 // The settings and the store record are always there: before the first write they
 // are zero, and deleting them makes them zero again.
-func (e *editor) settings(new *iam.Settings) {
+func (b *Builder) settings(new *iam.Settings) {
 	if new == nil {
 		new = &iam.Settings{}
 	}
-	old := e.view.settings
-	tally(e, iam.TableSettings, "", "", &old, new, writeSettings)
-	e.view.settings = *new
+	old := b.view.settings
+	tally(b, iam.TableSettings, "", "", &old, new, writeSettings)
+	b.view.settings = *new
 }
 
-func (e *editor) store(new *iam.Store) {
+func (b *Builder) store(new *iam.Store) {
 	if new == nil {
 		new = &iam.Store{}
 	}
-	old := e.view.store
-	tally(e, iam.TableStore, "", "", &old, new, writeStore)
-	e.view.store = *new
+	old := b.view.store
+	tally(b, iam.TableStore, "", "", &old, new, writeStore)
+	b.view.store = *new
 }
 
 // set puts new in the place that the key names, or empties the place if new is
 // nil, and returns what was there.
-func set[R any](e *editor, t table[R], id iam.Table, acct iam.AccountID, name string, new *R, write func(canonical, *R) canonical) *R {
+func set[R any](b *Builder, t table[R], id iam.Table, acct iam.AccountID, name string, new *R, write func(canonical, *R) canonical) *R {
 	var old *R
 	if new == nil {
 		old = t.remove(acct, name)
 	} else {
 		old = t.put(acct, name, new)
 	}
-	tally(e, id, acct, name, old, new, write)
+	tally(b, id, acct, name, old, new, write)
 	return old
 }
 
 // tally takes old out of the sums and puts new in; either may be nil.
-func tally[R any](e *editor, id iam.Table, acct iam.AccountID, name string, old, new *R, write func(canonical, *R) canonical) {
-	key := appendKey(e.scratch[:0], id, acct, name)
+func tally[R any](b *Builder, id iam.Table, acct iam.AccountID, name string, old, new *R, write func(canonical, *R) canonical) {
+	key := appendKey(b.scratch[:0], id, acct, name)
 	bucket, length := bucketOf(key), len(key)
 	var change Sum
 	if old != nil {
@@ -290,40 +271,54 @@ func tally[R any](e *editor, id iam.Table, acct iam.AccountID, name string, old,
 		key = write(key[:length], new)
 		change = change.Add(SumOf(key))
 	}
-	e.scratch = key
-	e.addToBucket(bucket, change)
+	b.scratch = key
+	b.addToBucket(bucket, change)
 }
 
-func (e *editor) addToBucket(i int, change Sum) {
-	s := &e.view.public
+func (b *Builder) addToBucket(i int, change Sum) {
+	s := &b.view.public
 	s.total = s.total.Add(change)
 	chunk := i / bucketsPerChunk
-	if e.chunks&(1<<chunk) == 0 {
-		e.chunks |= 1 << chunk
+	if b.chunks&(1<<chunk) == 0 {
+		b.chunks |= 1 << chunk
 		var own [bucketsPerChunk]Sum
 		if shared := s.chunks[chunk]; shared != nil {
 			own = *shared
 		}
 		s.chunks[chunk] = &own
 	}
-	b := &s.chunks[chunk][i%bucketsPerChunk]
-	*b = b.Add(change)
+	sum := &s.chunks[chunk][i%bucketsPerChunk]
+	*sum = sum.Add(change)
 }
 
 // secret accounts for a sealed secret that replaces another; empty is none.
-func (e *editor) secret(id iam.Table, name string, old, new iam.Sealed) {
+func (b *Builder) secret(id iam.Table, name string, old, new iam.Sealed) {
 	if bytes.Equal(old, new) {
 		return
 	}
-	key := appendKey(e.scratch[:0], id, "", name)
+	key := appendKey(b.scratch[:0], id, "", name)
 	length := len(key)
 	if len(old) > 0 {
 		key = append(key[:length], old...)
-		e.view.secrets = e.view.secrets.Sub(SumOf(key))
+		b.view.secrets = b.view.secrets.Sub(SumOf(key))
 	}
 	if len(new) > 0 {
 		key = append(key[:length], new...)
-		e.view.secrets = e.view.secrets.Add(SumOf(key))
+		b.view.secrets = b.view.secrets.Add(SumOf(key))
 	}
-	e.scratch = key
+	b.scratch = key
+}
+
+func secretOfKey(k *iam.AccessKey) iam.Sealed {
+	if k == nil {
+		return nil
+	}
+	return k.Secret
+}
+
+func secretOfSession(s *iam.Session) iam.Sealed {
+	if s == nil {
+		return nil
+	}
+	return s.Secret
 }

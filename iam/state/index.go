@@ -220,6 +220,27 @@ type uses struct {
 	boundary iam.ARN
 }
 
+func usesOfUser(u *iam.User) uses {
+	if u == nil {
+		return uses{}
+	}
+	return uses{u.Ref(), u.Attached, u.Boundary}
+}
+
+func usesOfGroup(g *iam.Group) uses {
+	if g == nil {
+		return uses{}
+	}
+	return uses{g.Ref(), g.Attached, ""}
+}
+
+func usesOfRole(r *iam.Role) uses {
+	if r == nil {
+		return uses{}
+	}
+	return uses{r.Ref(), r.Attached, r.Boundary}
+}
+
 // replace puts new's uses in place of old's; the zero value stands for none.
 func (x useIndex) replace(old, new uses) {
 	for u := range old.all() {

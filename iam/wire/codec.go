@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/vmihailenco/msgpack/v5"
 	"github.com/vmihailenco/msgpack/v5/msgpcode"
 
@@ -22,9 +23,9 @@ type codec struct {
 
 	in      *bytes.Reader // set when reading
 	dec     *msgpack.Decoder
-	left    int               // fields of the current record that are still to come
-	lenient bool              // fields that a newer writer appended are skipped, not refused
-	known   map[string]string // texts that repeat; nil: not shared
+	left    int      // fields of the current record that are still to come
+	lenient bool     // fields that a newer writer appended are skipped, not refused
+	known   []string // texts that may repeat, see common; nil: not shared
 	scratch []byte
 
 	public bool // sealed secrets are left out
@@ -206,8 +207,9 @@ func (c *codec) take() []byte {
 	return b
 }
 
-// maxKnown bounds the texts that a reader remembers in order to share them.
-const maxKnown = 1 << 16
+// sharing is the number of slots in which a reader of many records remembers
+// texts, each slot the last one that its hash picked.
+const sharing = 1 << 12
 
 // common is a string that many records have alike: an account, a path, an ARN.
 // Readers of many records keep one copy of it.
@@ -220,15 +222,11 @@ func common[S ~string](c *codec, s *S) {
 		return
 	}
 	b := c.take()
-	if shared, ok := c.known[string(b)]; ok {
-		*s = S(shared)
-		return
+	slot := &c.known[xxhash.Sum64(b)%sharing]
+	if *slot != string(b) {
+		*slot = string(b)
 	}
-	own := string(b)
-	if len(c.known) < maxKnown {
-		c.known[own] = own
-	}
-	*s = S(own)
+	*s = S(*slot)
 }
 
 func (c *codec) flag(b *bool) {

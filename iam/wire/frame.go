@@ -89,7 +89,7 @@ func (r *FrameReader) Read() (Frame, error) {
 
 func (r *FrameReader) decode(kind byte, body []byte) (Frame, error) {
 	if kind == typeSnapshotBegin {
-		r.c.known = make(map[string]string) // many records will share texts
+		r.c.known = make([]string, sharing) // many records will share texts
 	} else if kind == typeSnapshotEnd {
 		r.c.known = nil
 	}
