@@ -28,6 +28,9 @@ func NewBody(v *Verified, key *SigningKey, body io.Reader) (*Body, error) {
 		return nil, errorf(InternalError, "We encountered an internal error: a body needs a verified request.")
 	}
 	c := &v.cred
+	if c.form != nil {
+		return nil, c.internal("the body of a form is read with Form.File")
+	}
 	switch c.body {
 	case BodySigned, BodyUnsigned:
 		return newPlainBody(c, body)

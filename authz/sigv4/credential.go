@@ -64,6 +64,8 @@ type Credential struct {
 	dateField     string // the header field that the date came from
 	payload       string // last line of the canonical request
 	regionSet     string
+	form          *Form
+	bucket        string // that a form is sent to
 
 	// What the body is checked against, meaningful once the signature holds.
 	decodedLength, contentLength, contentType, trailer string

@@ -2,19 +2,12 @@ package sigv4
 
 import (
 	"errors"
-	"io"
 	"net/http"
 
 	"github.com/doorward/doorward/iam"
 )
 
 var errUnbuilt = errors.New("sigv4: refused: this form is not verified by this build")
-
-// ParseForm is Parse for a browser form; bucket is the bucket that the request
-// addresses.
-func (r *Rules) ParseForm(req *Request, form *Form, bucket string, now iam.Time) (Credential, error) {
-	return Credential{}, errUnbuilt
-}
 
 // ParseStringToSign is Parse for a trusted S3 server that has built the string to
 // sign itself.
@@ -43,16 +36,6 @@ type PublicKey struct{}
 // DerivePublicKey derives the SigV4A key pair of an access key and keeps its
 // public half.
 func DerivePublicKey(id iam.AccessKeyID, secret string) (*PublicKey, error) { return nil, errUnbuilt }
-
-// Form is a multipart/form-data POST up to its file part.
-type Form struct{}
-
-// ReadForm reads the fields of a browser form up to the file part.
-func ReadForm(req *Request, body io.Reader) (*Form, error) { return nil, errUnbuilt }
-
-// File returns the content of the file part. It ends with an *Error instead of
-// io.EOF unless the length is within the policy's content-length-range.
-func (f *Form) File() io.Reader { return nil }
 
 // Credentials are a client's own keys. Token is empty for a long-term key.
 type Credentials struct {

@@ -77,10 +77,12 @@ func (v *Verified) AuthType() string {
 // the canonical request and string to sign that the server saw.
 func (c *Credential) Verify(key *SigningKey) (Verified, error) {
 	switch {
-	case c.kind != HeaderSigned && c.kind != Presigned:
+	case c.kind != HeaderSigned && c.kind != Presigned && (c.kind != PostForm || c.form == nil):
 		return Verified{}, c.Refuse(CredentialNeeded)
 	case c.algorithm != HMACSHA256 || key.IsZero() || key.scope != c.scope:
 		return Verified{}, c.internal("the signing key is for another scope or algorithm than the request")
+	case c.kind == PostForm:
+		return c.verifyForm(key)
 	}
 	h := hashers.Get().(*hasher)
 	defer h.release()
@@ -100,6 +102,7 @@ func (c *Credential) Admit() (Verified, error) {
 	if c.kind != Anonymous {
 		return Verified{}, c.internal("only an anonymous request is admitted without a key")
 	}
+	c.admitForm()
 	return c.verified()
 }
 

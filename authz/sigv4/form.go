@@ -1,0 +1,247 @@
+package sigv4
+
+import (
+	"errors"
+	"io"
+	"math"
+	"mime"
+	"mime/multipart"
+	"strings"
+
+	"github.com/doorward/doorward/iam"
+)
+
+// MaxFormFields is how many bytes of fields, names included, may come before the
+// file of a browser form.
+const MaxFormFields = 20 << 10
+
+// Form is a multipart/form-data POST (browser upload) up to its file part. Source:
+// Amazon S3 API Reference, "Browser-based uploads using POST".
+type Form struct {
+	fields   []Header // names in lower case
+	parts    *multipart.Reader
+	filename string
+	file     formFile
+}
+
+// ReadForm reads the fields of a browser form up to the file part, which File
+// then streams. A field that comes twice is refused; fields after the file are
+// never read.
+func ReadForm(req *Request, body io.Reader) (*Form, error) {
+	var f fields
+	f.scan(req.Headers)
+	_, params, err := mime.ParseMediaType(f.contentType)
+	if err != nil || params["boundary"] == "" || !isMultipartForm(f.contentType) {
+		return nil, errorf(MalformedPOSTRequest, "The body of your POST request is not well-formed multipart/form-data.")
+	}
+	form := &Form{parts: multipart.NewReader(body, params["boundary"])}
+	for left := MaxFormFields; ; {
+		part, err := form.parts.NextRawPart()
+		if err != nil {
+			return nil, formError(err)
+		}
+		name, filename := disposition(part)
+		if name == "file" {
+			form.filename, form.file.part = filename, part
+			return form, nil
+		}
+		value, err := io.ReadAll(io.LimitReader(part, int64(left)+1))
+		if err != nil {
+			return nil, formError(err)
+		}
+		if left -= len(name) + len(value); left < 0 {
+			return nil, errorf(MaxPostPreDataLengthExceededError, "Your POST request fields preceding the upload file were too large.")
+		}
+		if _, twice := form.Field(name); twice || name == "" {
+			return nil, errorf(MalformedPOSTRequest, "The form field %q is there twice or has no name.", name)
+		}
+		form.fields = append(form.fields, Header{name, string(value)})
+	}
+}
+
+// formError names what is wrong with the multipart framing.
+func formError(err error) error {
+	switch {
+	case errors.Is(err, io.EOF):
+		return errorf(InvalidArgument, "POST requires exactly one file upload per request.")
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return cut(err)
+	case errors.Is(err, multipart.ErrMessageTooLarge):
+		return errorf(MaxPostPreDataLengthExceededError, "Your POST request fields preceding the upload file were too large.")
+	}
+	return errorf(MalformedPOSTRequest, "The body of your POST request is not well-formed multipart/form-data.")
+}
+
+// disposition returns the lower-case field name of a part and, for a file, the
+// last element of the path that a browser may have sent.
+func disposition(part *multipart.Part) (name, filename string) {
+	kind, params, err := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
+	if err != nil || kind != "form-data" {
+		return "", ""
+	}
+	filename = params["filename"]
+	if i := strings.LastIndexAny(filename, `/\`); i >= 0 {
+		filename = filename[i+1:]
+	}
+	return strings.ToLower(params["name"]), filename
+}
+
+// Field returns the value of a field. The name is in lower case.
+func (f *Form) Field(name string) (value string, ok bool) {
+	for _, h := range f.fields {
+		if h.Name == name {
+			return h.Value, true
+		}
+	}
+	return "", false
+}
+
+// Fields returns all fields before the file, names in lower case.
+func (f *Form) Fields() []Header { return f.fields }
+
+// Key returns the object key: the field of that name, ${filename} replaced by the
+// name of the file.
+func (f *Form) Key() string {
+	key, _ := f.Field("key")
+	return strings.ReplaceAll(key, "${filename}", f.filename)
+}
+
+// value is a field as conditions see it.
+func (f *Form) value(name string) (string, bool) {
+	if name == "key" {
+		_, ok := f.Field(name)
+		return f.Key(), ok
+	}
+	return f.Field(name)
+}
+
+// File returns the content of the file part, readable once the form is verified.
+// It ends with io.EOF only if the length is within every content-length-range of
+// the policy; any other end is an *Error, and nothing that was read before may
+// become visible.
+func (f *Form) File() io.Reader { return &f.file }
+
+type formFile struct {
+	part     io.Reader
+	open     bool // the form is verified
+	min, max int64
+	read     int64
+	err      error
+}
+
+func (f *formFile) Read(p []byte) (int, error) {
+	if f.err != nil {
+		return 0, f.err
+	}
+	if !f.open {
+		return 0, errorf(iam.AccessDenied, "The form has to be verified before its file is read.")
+	}
+	n, err := f.part.Read(p)
+	f.read += int64(n)
+	switch {
+	case f.read > f.max:
+		n, f.err = 0, errorf(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size").
+			with("ProposedSize", itoa(f.read)).with("MaxSizeAllowed", itoa(f.max))
+	case err == io.EOF && f.read < f.min:
+		f.err = errorf(EntityTooSmall, "Your proposed upload is smaller than the minimum allowed size").
+			with("ProposedSize", itoa(f.read)).with("MinSizeAllowed", itoa(f.min))
+	case err == io.EOF:
+		f.err = io.EOF
+	case err != nil:
+		f.err = formError(err)
+	}
+	return n, f.err
+}
+
+// ParseForm is Parse for a browser form; bucket is the bucket that the request
+// addresses. A form without a policy is anonymous; one with a policy must carry a
+// complete credential. Conditions are checked by Verify, after the signature.
+func (r *Rules) ParseForm(req *Request, form *Form, bucket string, now iam.Time) (Credential, error) {
+	c, err := r.Parse(req, now)
+	if err != nil {
+		return Credential{}, err
+	}
+	if c.kind != PostForm {
+		return Credential{}, c.mixed()
+	}
+	p := parser{rules: r, now: now, c: c}
+	p.c.form, p.c.bucket, p.c.body = form, bucket, BodyUnsigned
+	if err := p.formFields(); err != nil {
+		return Credential{}, err
+	}
+	return p.c, nil
+}
+
+// formFields reads the credential of a form.
+func (p *parser) formFields() error {
+	form, c := p.c.form, &p.c
+	if key, _ := form.Field("key"); key == "" {
+		return errorf(InvalidArgument, "Bucket POST must contain a field named 'key'. If it is specified, please check the order of the fields.")
+	}
+	if _, v2 := form.Field("awsaccesskeyid"); v2 {
+		return c.signatureV2()
+	}
+	values, present := form.credential()
+	switch {
+	case present == 0:
+		c.kind = Anonymous
+		return nil
+	case present != len(values):
+		return errorf(InvalidArgument, "Bucket POST must contain fields named 'policy', 'x-amz-algorithm', 'x-amz-credential', 'x-amz-date' and 'x-amz-signature'. If they are specified, please check the order of the fields.")
+	}
+	if c.algorithm = algorithm(values[1]); c.algorithm != HMACSHA256 {
+		return c.malformed("X-Amz-Algorithm only supports %q", algorithmHMAC)
+	}
+	if err := p.credential(values[2], false); err != nil {
+		return err
+	}
+	at, ok := parseBasicISO(values[3])
+	if !ok || values[3][:8] != c.scope.Date {
+		return c.malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\", of the same day as the credential")
+	}
+	c.date, c.signedAt, c.signature = values[3], at, values[4]
+	c.token, _ = form.Field("x-amz-security-token")
+	return c.window(MaxExpires, p.rules.maxSkew())
+}
+
+// credential returns the fields that make a form's credential, and how many of
+// them there are.
+func (f *Form) credential() (values [5]string, present int) {
+	for i, name := range [...]string{"policy", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"} {
+		if value, ok := f.Field(name); ok {
+			values[i] = value
+			present++
+		}
+	}
+	return values, present
+}
+
+// verifyForm proves the signature of the policy, then that the policy allows the
+// form.
+func (c *Credential) verifyForm(key *SigningKey) (Verified, error) {
+	policy, _ := c.form.Field("policy")
+	h := hashers.Get().(*hasher)
+	defer h.release()
+	h.message = append(h.message[:0], policy...)
+	h.canonical = h.canonical[:0]
+	h.hmac(key, h.message)
+	if !h.matches(c.signature) {
+		return Verified{}, h.mismatch(c)
+	}
+	conditions, err := parsePostPolicy(policy)
+	if err != nil {
+		return Verified{}, err
+	}
+	if err := conditions.check(c); err != nil {
+		return Verified{}, err
+	}
+	c.form.file.open, c.form.file.min, c.form.file.max = true, conditions.min, conditions.max
+	return Verified{cred: *c}, nil
+}
+
+// admitForm opens the file of a form that nobody signed.
+func (c *Credential) admitForm() {
+	if c.form != nil {
+		c.form.file.open, c.form.file.max = true, math.MaxInt64
+	}
+}
