@@ -1,7 +1,5 @@
 package authz
 
-import "github.com/doorward/doorward/authz/policy"
-
 // Policy is a document and the name it goes by in decisions: its ARN, or the
 // name of an inline policy.
 type Policy struct {
@@ -37,13 +35,8 @@ type Policies struct {
 	// has none. Compiled authorities leave it out: it belongs to the bucket, see
 	// [Compiler.Bucket].
 	Resource *Policy
-}
-
-var layerKinds = [...]policy.Kind{
-	ServiceControlLayer: policy.ServiceControl,
-	IdentityLayer:       policy.Identity,
-	ParentLayer:         policy.Identity,
-	BoundaryLayer:       policy.Boundary,
-	SessionLayer:        policy.Session,
-	ResourceLayer:       policy.Resource,
+	// Trust is the trust policy of the role that is about to be assumed, nil for
+	// any other request. It takes the place of Resource, and must allow even in the
+	// caller's own account.
+	Trust *Policy
 }
