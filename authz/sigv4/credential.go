@@ -64,6 +64,7 @@ type Credential struct {
 	dateField     string // the header field that the date came from
 	payload       string // last line of the canonical request
 	regionSet     string
+	stringToSign  string // of an Attestation
 	form          *Form
 	bucket        string // that a form is sent to
 

@@ -40,15 +40,19 @@ func HashBody(body []byte) BodyHash { return BodyHash{sum: sha256.Sum256(body), 
 // KnownBody returns a BodyHash from a SHA-256 that somebody else computed.
 func KnownBody(sum [sha256.Size]byte) BodyHash { return BodyHash{sum: sum, known: true} }
 
-// FromHTTP describes r as a server of net/http received it, without copying
-// strings. The fields go to buf[:0], which grows if it is too small; pass a
+// FromHTTP describes r as a server of net/http received it, or as a client is
+// about to send it, without copying strings. The fields go to buf[:0], which grows if it is too small; pass a
 // slice with room for some thirty fields to avoid allocation.
 //
 // net/http moves Host, Transfer-Encoding and, from clients, Content-Length out of
 // the header map; they are put back here. Over HTTP/2 net/http drops an Expect
 // field, so a client that signs it there cannot be verified.
 func FromHTTP(r *http.Request, buf []Header) Request {
-	headers := append(buf[:0], Header{"Host", r.Host})
+	host := r.Host
+	if host == "" {
+		host = r.URL.Host
+	}
+	headers := append(buf[:0], Header{"Host", host})
 	haveLength := false
 	for name, values := range r.Header {
 		switch name {

@@ -58,34 +58,42 @@ func (c *Credential) unsupported(scheme string) *Error {
 }
 
 // credential reads ACCESSKEY/DATE/REGION/SERVICE/aws4_request, without the region
-// for SigV4A. It is taken apart from the right, so that an access key id with
-// slashes cannot shift the other parts. In a query the slashes are encoded.
+// for SigV4A. In a query the slashes are encoded.
 func (p *parser) credential(text string, encoded bool) error {
 	c := &p.c
+	id, ok := c.cutScope(text, encoded)
+	if ok && encoded {
+		id, ok = decode(id)
+	}
+	if !ok {
+		return c.malformed("the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
+	}
+	if id == "" || len(id) > maxAccessKeyID || !printable(id) {
+		return c.malformed("the access key id must be 1 to %d printable characters.", maxAccessKeyID)
+	}
+	c.accessKeyID = id
+	return p.scope()
+}
+
+// cutScope takes the scope off the end of text and returns what is before it.
+// Reading from the right, an access key id with slashes cannot shift the parts.
+func (c *Credential) cutScope(text string, encoded bool) (before string, ok bool) {
 	rest, end := cutLast(text, encoded)
 	rest, service := cutLast(rest, encoded)
 	region := ""
 	if c.algorithm == HMACSHA256 {
 		rest, region = cutLast(rest, encoded)
 	}
-	id, date := cutLast(rest, encoded)
+	before, date := cutLast(rest, encoded)
+	ok = true
 	if encoded {
-		var ok [3]bool
-		id, ok[0] = decode(id)
-		region, ok[1] = decode(region)
-		service, ok[2] = decode(service)
-		if ok != [3]bool{true, true, true} {
-			id = ""
-		}
+		var ok1, ok2 bool
+		region, ok1 = decode(region)
+		service, ok2 = decode(service)
+		ok = ok1 && ok2
 	}
-	c.accessKeyID, c.scope.Date, c.scope.Region, c.scope.Service = id, date, region, Service(service)
-	switch {
-	case end != terminator || len(date) != 8 || !allDigits(date):
-		return c.malformed("the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
-	case id == "" || len(id) > maxAccessKeyID || !printable(id):
-		return c.malformed("the access key id must be 1 to %d printable characters.", maxAccessKeyID)
-	}
-	return p.scope()
+	c.scope = Scope{Date: date, Region: region, Service: Service(service)}
+	return before, ok && end == terminator && len(date) == 8 && allDigits(date)
 }
 
 // cutLast cuts text around its last slash, which in a query may be encoded.

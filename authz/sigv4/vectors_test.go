@@ -165,7 +165,7 @@ func (v *vector) verify() error {
 	if err != nil {
 		return err
 	}
-	verified, err := c.Verify(&key)
+	verified, err := v.prove(&c, &key)
 	if err != nil {
 		return err
 	}
@@ -175,6 +175,17 @@ func (v *vector) verify() error {
 	}
 	_, err = io.Copy(io.Discard, body)
 	return err
+}
+
+func (v *vector) prove(c *Credential, key *SigningKey) (Verified, error) {
+	if c.Algorithm() != ECDSAP256 {
+		return c.Verify(key)
+	}
+	public, err := DerivePublicKey(c.AccessKeyID(), v.Credentials.SecretAccessKey)
+	if err != nil {
+		return Verified{}, err
+	}
+	return c.VerifyECDSA(public)
 }
 
 func (v *vector) lookUp(c *Credential) (SigningKey, error) {

@@ -77,12 +77,14 @@ func (v *Verified) AuthType() string {
 // the canonical request and string to sign that the server saw.
 func (c *Credential) Verify(key *SigningKey) (Verified, error) {
 	switch {
-	case c.kind != HeaderSigned && c.kind != Presigned && (c.kind != PostForm || c.form == nil):
+	case c.accessKeyID == "":
 		return Verified{}, c.Refuse(CredentialNeeded)
 	case c.algorithm != HMACSHA256 || key.IsZero() || key.scope != c.scope:
 		return Verified{}, c.internal("the signing key is for another scope or algorithm than the request")
 	case c.kind == PostForm:
 		return c.verifyForm(key)
+	case c.kind == Attested:
+		return c.verifyAttested(key)
 	}
 	h := hashers.Get().(*hasher)
 	defer h.release()
