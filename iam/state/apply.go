@@ -81,6 +81,8 @@ func keyOfDeletion(d iam.Deletion) (iam.Table, iam.AccountID, string) {
 	switch d.Table {
 	case iam.TableUsers, iam.TableGroups, iam.TableRoles, iam.TablePolicies:
 		return d.Table, d.Account, iam.Fold(d.Name)
+	case iam.TableSettings, iam.TableStore:
+		return d.Table, "", ""
 	}
 	return d.Table, "", d.Name
 }

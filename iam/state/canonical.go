@@ -121,7 +121,11 @@ func writeSettings(c canonical, s *iam.Settings) canonical {
 	for _, n := range [...]uint32{s.PolicySize, s.KeysPerUser, s.ServiceAccounts, s.AttachedPolicies, s.GroupsPerUser, s.MaxStaleness} {
 		c = c.number(uint64(n))
 	}
-	c = c.flag(s.NoSelfAssume).number(uint64(s.KeyMaxAge)).number(uint64(len(s.GuardRails)))
+	c = c.flag(s.NoSelfAssume)
+	for _, n := range [...]uint32{s.KeyMaxAge, s.MinSession, s.MaxSession} {
+		c = c.number(uint64(n))
+	}
+	c = c.number(uint64(len(s.GuardRails)))
 	for _, level := range s.GuardRails {
 		c = texts(c, level)
 	}

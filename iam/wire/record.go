@@ -174,7 +174,7 @@ func (c *codec) bucket(b *iam.Bucket) {
 }
 
 func (c *codec) settings(s *iam.Settings) {
-	c.record(9, func() {
+	c.record(11, func() {
 		number(c, &s.PolicySize)
 		number(c, &s.KeysPerUser)
 		number(c, &s.ServiceAccounts)
@@ -183,6 +183,8 @@ func (c *codec) settings(s *iam.Settings) {
 		number(c, &s.MaxStaleness)
 		c.flag(&s.NoSelfAssume)
 		number(c, &s.KeyMaxAge)
+		number(c, &s.MinSession)
+		number(c, &s.MaxSession)
 		list(c, &s.GuardRails, func(level *[]string) { texts(c, level) })
 	})
 }
