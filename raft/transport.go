@@ -1,0 +1,140 @@
+package raft
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	hraft "github.com/hashicorp/raft"
+)
+
+// Network carries the log between nodes.
+type Network interface {
+	// Accept, Close and Addr are as in net.Listener. Addr is the address that others
+	// reach this node at.
+	net.Listener
+	// DialPeer connects to the node with that id, and to no other that may have come
+	// to live at its address.
+	DialPeer(ctx context.Context, id, address string) (net.Conn, error)
+}
+
+// ioTimeout bounds one request between nodes.
+const ioTimeout = 5 * time.Second
+
+// transport is what the library needs of a network.
+type transport interface {
+	hraft.Transport
+	hraft.WithPreVote
+	Close() error
+}
+
+// A member's address in the library's hands is "id@host:port", so that a
+// connection is always meant for a node and not for whoever is at its address.
+func joinAddress(id, address string) hraft.ServerAddress {
+	return hraft.ServerAddress(id + "@" + address)
+}
+
+func splitAddress(a hraft.ServerAddress) (id, address string) {
+	id, address, _ = strings.Cut(string(a), "@")
+	return id, address
+}
+
+func newTransport(network Network, id string, admitted func() bool, log hclog.Logger) transport {
+	if network == nil {
+		_, alone := hraft.NewInmemTransport(joinAddress(id, "local"))
+		return alone
+	}
+	inner := hraft.NewNetworkTransportWithConfig(&hraft.NetworkTransportConfig{
+		Logger:  log,
+		Stream:  stream{network, id},
+		MaxPool: 5,
+		// 1 switches pipelining off: with it, a follower that refuses an entry can stop
+		// being replicated to for good (hashicorp/raft#612).
+		MaxRPCsInFlight: 1,
+		Timeout:         ioTimeout,
+	})
+	t := &serialTransport{NetworkTransport: inner, admitted: admitted, requests: make(chan hraft.RPC), closed: make(chan struct{})}
+	go t.pass() // ended by Close
+	return t
+}
+
+// serialTransport gives every request to the library's one main goroutine. The
+// library would handle heartbeats on the goroutine of their connection, where they
+// change the term behind the back of the main one (hashicorp/raft#695).
+type serialTransport struct {
+	*hraft.NetworkTransport
+	admitted func() bool
+	requests chan hraft.RPC
+	closed   chan struct{}
+}
+
+// SetHeartbeatHandler ignores the handler.
+func (t *serialTransport) SetHeartbeatHandler(func(hraft.RPC)) {}
+
+// Consumer returns the requests from other nodes.
+func (t *serialTransport) Consumer() <-chan hraft.RPC { return t.requests }
+
+var errNotAdmitted = errors.New("this node belongs to no cluster yet and does not vote")
+
+// pass hands requests on, except that a node that knows of no cluster does not
+// vote: the library would, for anybody.
+func (t *serialTransport) pass() {
+	for {
+		select {
+		case rpc := <-t.NetworkTransport.Consumer():
+			switch rpc.Command.(type) {
+			case *hraft.RequestVoteRequest, *hraft.RequestPreVoteRequest:
+				if !t.admitted() {
+					rpc.Respond(nil, errNotAdmitted)
+					continue
+				}
+			}
+			select {
+			case t.requests <- rpc:
+			case <-t.closed:
+				return
+			}
+		case <-t.closed:
+			return
+		}
+	}
+}
+
+// Close ends all connections. It is safe to call twice.
+func (t *serialTransport) Close() error {
+	select {
+	case <-t.closed:
+		return nil
+	default:
+		close(t.closed)
+	}
+	t.CloseStreams()
+	return t.NetworkTransport.Close()
+}
+
+// stream adapts a [Network] to the library.
+type stream struct {
+	Network
+	id string
+}
+
+type peerAddr string
+
+func (peerAddr) Network() string  { return "doorward" }
+func (a peerAddr) String() string { return string(a) }
+
+// Addr returns the address of this node in the library's form.
+func (s stream) Addr() net.Addr {
+	return peerAddr(joinAddress(s.id, s.Network.Addr().String()))
+}
+
+// Dial connects to a member.
+func (s stream) Dial(a hraft.ServerAddress, timeout time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	id, address := splitAddress(a)
+	return s.DialPeer(ctx, id, address)
+}
