@@ -276,7 +276,9 @@ func glob(p policy.Pattern, s string) bool {
 				}
 			case policy.Any:
 				for end := range boundary {
-					next[end] = next[end] || end >= at
+					if end >= at {
+						next[end] = true
+					}
 				}
 			}
 		}

@@ -38,13 +38,13 @@ type reader struct {
 func read(src string, kind Kind) *reader {
 	r := &reader{doc: &Document{Kind: kind}, index: -1, sids: map[string]bool{}}
 	r.unknown = &r.doc.Unknown
-	r.checkCharacters(src)
 	root, err := scanJSON(src)
 	if err != nil {
 		r.note(err)
 		r.unreadable()
 		return r
 	}
+	r.checkCharacters(src)
 	r.document(root)
 	return r
 }

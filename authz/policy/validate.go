@@ -189,10 +189,10 @@ func operatorAdvice(name string) string {
 	}
 	for _, known := range comparisonNames {
 		switch {
-		case strings.EqualFold(name, known):
-			return "did you mean " + known + "?"
 		case known == "Null" && strings.HasPrefix(name, known):
 			return "Null takes neither a set prefix nor IfExists"
+		case strings.EqualFold(name, known):
+			return "did you mean " + known + "?"
 		}
 	}
 	return "operators are StringEquals, StringLike, NumericLessThan, DateGreaterThan, Bool, IpAddress, ArnLike, Null and their like"
