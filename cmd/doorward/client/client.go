@@ -47,10 +47,7 @@ type Client struct {
 // New returns a client; it opens no connection.
 func New(config Config) (*Client, error) {
 	endpoint, err := url.Parse(config.Endpoint)
-	if err != nil {
-		return nil, fmt.Errorf("endpoint: %w", err)
-	}
-	if (endpoint.Scheme != "http" && endpoint.Scheme != "https") || endpoint.Host == "" {
+	if err != nil || (endpoint.Scheme != "http" && endpoint.Scheme != "https") || endpoint.Host == "" {
 		return nil, fmt.Errorf("endpoint %q: want a URL such as http://127.0.0.1:8470", config.Endpoint)
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()

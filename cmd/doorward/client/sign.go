@@ -22,9 +22,5 @@ func (c *Client) sign(request *http.Request, service string, body []byte) error 
 		AccessKeyID: iam.AccessKeyID(c.creds.AccessKeyID),
 		Secret:      c.creds.SecretAccessKey,
 		Token:       c.creds.SessionToken,
-	}, sigv4.Scope{
-		Date:    now.UTC().Format("20060102"),
-		Region:  region,
-		Service: sigv4.Service(service),
-	}, hex.EncodeToString(sum[:]), iam.At(now))
+	}, region, sigv4.Service(service), hex.EncodeToString(sum[:]), iam.At(now))
 }
