@@ -78,7 +78,7 @@ func (r *reader) pairs(into []Pair, limit int, what string) ([]Pair, error) {
 		return into, fmt.Errorf("%w: %d %s, at most %d", ErrTooLarge, n, what, limit)
 	}
 	for range n {
-		into = append(into, Pair{r.text(), r.text()})
+		into = append(into, Pair{Name: r.text(), Value: r.text()})
 	}
 	return into, nil
 }
@@ -122,7 +122,7 @@ func (w *writer) pairs(pairs []Pair, limit int) {
 	}
 	w.u16(uint16(len(pairs)))
 	for _, p := range pairs {
-		w.text(p.Key)
+		w.text(p.Name)
 		w.text(p.Value)
 	}
 }

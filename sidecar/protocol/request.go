@@ -3,8 +3,9 @@ package protocol
 import "fmt"
 
 // Pair is a header field, or a condition key with one of its values: a key with
-// several values is several pairs.
-type Pair struct{ Key, Value string }
+// several values is several pairs. It is an alias, so that a slice of them can be
+// shared with packages that name the same two fields.
+type Pair = struct{ Name, Value string }
 
 // TLS says how the client's request reached the S3 server.
 type TLS uint8

@@ -1,0 +1,66 @@
+package sidecar
+
+import (
+	"context"
+	"time"
+
+	"github.com/doorward/doorward/authz/s3"
+	"github.com/doorward/doorward/authz/sigv4"
+)
+
+// Authorizer answers who signed a request and whether they may do it. All methods
+// are safe for concurrent use.
+type Authorizer struct {
+	config    Config
+	rules     *sigv4.Rules
+	mapper    *s3.Mapper
+	replica   *replica
+	keys      *keys
+	confirmer *confirmer
+	instants  instants
+}
+
+// New makes an authorizer that follows source. It starts nothing and answers 503
+// until [Authorizer.Run] has received a view.
+func New(config Config, source Source) (*Authorizer, error) {
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	mapper, err := config.mapper()
+	if err != nil {
+		return nil, err
+	}
+	a := &Authorizer{config: config, rules: config.rules(), mapper: mapper}
+	a.keys = newKeys(source, &a.config)
+	a.replica = newReplica(source, &a.config, a.keys)
+	a.confirmer = newConfirmer(source, &a.config)
+	return a, nil
+}
+
+// Authorize decides about q and says why in d. It takes microseconds, unless the
+// request needs something newer than the view: then it waits, but no longer than
+// Patience. Whatever goes wrong ends in a decision that does not allow.
+func (a *Authorizer) Authorize(ctx context.Context, q *Request, d *Decision) {
+	i := a.inquire(ctx, d)
+	err := i.parse(q) // what does the request claim?
+	if err == nil {
+		err = i.identify(q.MinIndex) // in one view: whose key is it, and may it be used?
+	}
+	if err == nil {
+		err = i.prove() // does the signature hold?
+	}
+	if err == nil {
+		err = i.name() // which operation is it, and what does it need?
+	}
+	if err == nil {
+		i.evaluate() // may the caller do that?
+		err = i.reconsider()
+	}
+	if err != nil {
+		d.refuse(err)
+	}
+	i.record()
+}

@@ -1,0 +1,170 @@
+package sidecar
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/doorward/doorward/authz"
+	"github.com/doorward/doorward/authz/s3"
+	"github.com/doorward/doorward/authz/sigv4"
+	"github.com/doorward/doorward/iam"
+)
+
+// inquiry is one decision in the making, and the memory it works in. Inquiries are
+// pooled, so that deciding allocates nothing; between uses they hold nothing that
+// anyone looks at.
+type inquiry struct {
+	authorizer *Authorizer
+	ctx        context.Context // of the question, for what it may have to wait for
+	request    *Request
+	decision   *Decision
+	began      time.Time // the one reading of the clock
+
+	signed sigv4.Request
+	claim  sigv4.Credential
+	token  string
+	view   *view
+	who    *caller // nil: anonymous
+	proof  sigv4.Verified
+	mapped s3.Request
+	result s3.Result
+
+	headers []sigv4.Header
+	text    []byte // of the token
+	context authz.Context
+	tags    [len(families)][]authz.Tag
+	age, ip []byte
+	bucket  authz.Policy
+}
+
+var inquiries = sync.Pool{New: func() any { return new(inquiry) }}
+
+func (a *Authorizer) inquire(ctx context.Context, d *Decision) *inquiry {
+	i := inquiries.Get().(*inquiry)
+	d.reset()
+	i.authorizer, i.ctx, i.decision, i.began = a, ctx, d, a.config.Now()
+	i.request, i.view, i.who, i.token = nil, nil, nil, ""
+	i.claim, i.proof = sigv4.Credential{}, sigv4.Verified{}
+	return i
+}
+
+func (i *inquiry) now() iam.Time { return iam.At(i.began) }
+
+// parse reads what the request claims about who signed it.
+func (i *inquiry) parse(q *Request) (err error) {
+	i.request = q
+	i.headers = i.headers[:0]
+	for at := range q.Headers {
+		i.headers = append(i.headers, sigv4.Header(q.Headers[at]))
+	}
+	i.signed = sigv4.Request{Method: q.Method, Target: q.Target, Headers: i.headers, Body: q.BodyHash}
+	if i.claim, err = i.authorizer.rules.Parse(&i.signed, i.now()); err != nil {
+		return err
+	}
+	i.text = i.claim.AppendToken(i.text[:0])
+	i.token = borrow(i.text)
+	return nil
+}
+
+// name finds out which operation the request is and what it needs.
+func (i *inquiry) name() error {
+	q := i.request
+	i.mapped = s3.Request{
+		Method: q.Method, Target: q.Target, Headers: q.Headers,
+		Secure: q.Secure, TLSVersion: q.TLSVersion, RemoteAddr: q.Remote, Now: i.now(),
+		HasBody: q.HasBody, Body: q.Body,
+		Signature: s3.Signature{AuthType: i.proof.AuthType(), Age: i.proof.Age().Milliseconds()},
+	}
+	switch i.proof.Algorithm() {
+	case sigv4.HMACSHA256:
+		i.mapped.Signature.Version = "AWS4-HMAC-SHA256"
+	case sigv4.ECDSAP256:
+		i.mapped.Signature.Version = "AWS4-ECDSA-P256-SHA256"
+	}
+	return i.authorizer.mapper.Map(&i.mapped, &i.result)
+}
+
+// evaluate asks the caller's authority about each thing that the request needs.
+// All must be allowed; the first that is not decides.
+func (i *inquiry) evaluate() {
+	d, r := i.decision, &i.result
+	d.Bucket, d.Key = r.Bucket, r.Key
+	if len(r.Needs) == 0 {
+		d.unnamed(r)
+		return
+	}
+	owner, policy := i.bucketOf(r.Bucket)
+	for at := range r.Needs {
+		n := &r.Needs[at]
+		i.describe(n, owner)
+		answer := i.ask(n.Action.Name(), n.Resource, owner, policy)
+		if n.If != s3.Certain && answer.Effect == authz.Deny {
+			answer = authz.Decision{Effect: authz.Need, Statement: -1, Missing: provided(n.If)}
+		}
+		if at > 0 && answer.Effect == authz.Allow {
+			continue
+		}
+		d.conclude(answer, n.Action.Name(), n.Resource)
+		if answer.Effect != authz.Allow {
+			return
+		}
+	}
+}
+
+// ask puts one question, under the context that is in place, to the caller's
+// authority.
+func (i *inquiry) ask(action, resource string, owner iam.AccountID, bucket *authz.Policy) authz.Decision {
+	question := authz.Request{Action: action, Resource: resource, ResourceAccount: owner, Context: &i.context}
+	if i.who == nil {
+		return nobody.decide(&question, bucket)
+	}
+	question.Principal = i.who.principal
+	return i.who.authority.decide(&question, bucket)
+}
+
+// bucketOf returns the owner and the policy of a bucket: what the S3 server says,
+// else what the store has.
+func (i *inquiry) bucketOf(name string) (iam.AccountID, *authz.Policy) {
+	owner, document := i.request.BucketAccount, i.request.BucketPolicy
+	if record, ok := i.view.Bucket(name); ok {
+		if owner == "" {
+			owner = record.Account
+		}
+		if document == "" {
+			document = record.Policy
+		}
+	}
+	if document == "" {
+		return owner, nil
+	}
+	i.bucket = authz.Policy{Name: "bucket policy", Document: document}
+	return owner, &i.bucket
+}
+
+// record notes the decision for whoever listens, and ends the inquiry.
+func (i *inquiry) record() {
+	i.decision.name(i.who)
+	i.tell()
+	i.release()
+}
+
+func (i *inquiry) tell() {
+	if listen := i.authorizer.config.Events.Decided; listen != nil {
+		i.decision.Took = i.authorizer.config.Now().Sub(i.began)
+		listen(i.decision)
+	}
+}
+
+func (i *inquiry) release() {
+	i.request, i.decision, i.ctx, i.view, i.who = nil, nil, nil, nil, nil
+	inquiries.Put(i)
+}
+
+// provided is the fact behind a proviso.
+func provided(p s3.Proviso) authz.Facts {
+	if p == s3.IfBodyTagged {
+		return authz.RequestTags
+	}
+	return authz.ExistingObjectTags
+}
