@@ -26,6 +26,8 @@ func (r *Result) readBody(op *row, req *Request) error {
 	switch op.body {
 	case NoBody:
 		return nil
+	case DeleteBody:
+		r.have &^= fields(field(KeyIfMatch))
 	case RetentionBody, LegalHoldBody:
 		r.have &^= lockFields
 	case TaggingBody:

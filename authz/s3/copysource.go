@@ -15,8 +15,8 @@ const versionMark = "?versionId="
 func (r *Result) parseCopySource() error {
 	raw := r.values[KeyCopySource]
 	raw, version, versioned := strings.Cut(raw, versionMark)
-	if strings.IndexByte(raw, '?') >= 0 || strings.ContainsAny(version, "?&") || versioned && version == "" {
-		return errCopySource("has a query other than versionId")
+	if strings.ContainsAny(raw, "?#") || strings.ContainsAny(version, "?&#") || versioned && version == "" {
+		return errCopySource("has a query other than versionId, or an unencoded # or ?")
 	}
 	if strings.HasPrefix(raw, "arn:") {
 		return iam.Errorf(NotImplemented, "x-amz-copy-source names an access point, which this service has none of")

@@ -136,7 +136,7 @@ func (r *Result) readForm(form *Form) error {
 
 func (r *Result) readFormHeader(name, value string) error {
 	f, found, exact := headerField(name)
-	if !found || !strings.HasPrefix(name, "x-amz-") {
+	if !found || name[0] != 'x' {
 		return nil
 	}
 	if !exact || f == field(KeyCopySource) {

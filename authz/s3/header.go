@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"net/textproto"
 	"strings"
 
 	"github.com/doorward/doorward/iam"
@@ -26,6 +27,8 @@ const (
 // fieldSet has one bit for each field; its low bits are a KeySet.
 type fieldSet uint64
 
+const _ = uint(64 - numFields) // fields fit the set
+
 func fields(list ...field) fieldSet {
 	var s fieldSet
 	for _, f := range list {
@@ -36,7 +39,7 @@ func fields(list ...field) fieldSet {
 
 // headers are the headers that are read. Everything else in a request's head
 // changes neither its operation nor any condition key.
-var headers = []struct {
+var headers = [...]struct {
 	name  string
 	field field
 }{
@@ -75,6 +78,15 @@ var headers = []struct {
 	{"x-amz-website-redirect-location", field(KeyWebsiteRedirectLocation)},
 }
 
+// canonicalNames are the names of headers as Go writes them, the other usual
+// spelling.
+var canonicalNames = func() (names [len(headers)]string) {
+	for i, h := range headers {
+		names[i] = textproto.CanonicalMIMEHeaderKey(h.name)
+	}
+	return names
+}()
+
 const numSlots = 128
 
 // headerSlots finds a header by length, first and last letter: an open hash table
@@ -103,9 +115,12 @@ func headerField(name string) (f field, found, exact bool) {
 		return 0, false, false
 	}
 	for at := headerHash(name); headerSlots[at] != 0; at = (at + 1) % numSlots {
-		h := headers[headerSlots[at]-1]
-		if same, exact := sameHeader(name, h.name); same {
-			return h.field, true, exact
+		i := headerSlots[at] - 1
+		if name == headers[i].name || name == canonicalNames[i] {
+			return headers[i].field, true, true
+		}
+		if same, exact := sameHeader(name, headers[i].name); same {
+			return headers[i].field, true, exact
 		}
 	}
 	return 0, false, false

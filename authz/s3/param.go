@@ -12,10 +12,8 @@ const plain param = 0
 type paramKind uint8
 
 const (
-	// ordinary parameters neither select an operation nor are they read.
-	ordinary paramKind = iota
 	// subresource parameters select the operation, and carry no value.
-	subresource
+	subresource paramKind = iota
 	// upload selects the operation and carries a value.
 	upload
 	// modifier parameters carry a value that a few operations take.
@@ -142,10 +140,12 @@ max-uploads part-number-marker select-type start-after upload-id-marker version-
 response-cache-control response-content-disposition response-content-encoding response-content-language
 response-content-type response-expires`
 
+// ordinaryParam is the id of all of them.
+const ordinaryParam = numParams
+
 var (
 	paramIDs     = make(map[string]param)
 	paramSpelled = make(map[string]string) // in small letters to as S3 spells it
-	paramKnown   = make(map[string]bool)
 )
 
 func init() {
@@ -154,6 +154,6 @@ func init() {
 		paramSpelled[strings.ToLower(params[p].name)] = params[p].name
 	}
 	for name := range strings.FieldsSeq(ordinaryParams) {
-		paramKnown[name] = true
+		paramIDs[name] = ordinaryParam
 	}
 }

@@ -33,12 +33,15 @@ func (r *Result) readQuery(query, method string) error {
 }
 
 func (r *Result) readParam(name, raw string) error {
+	if f, found, exact := headerField(name); found && lowerByte(name[0]) == 'x' {
+		return r.readMovedHeader(f, exact, name, raw)
+	}
 	if len(name) > 6 && equalFold(name[:6], "x-amz-") {
-		return r.readMovedHeader(name, raw)
+		return nil // of the signature, or a header that is not read
 	}
 	p, known := paramIDs[name]
-	if !known {
-		return checkUnknownParam(name, raw)
+	if !known || p == ordinaryParam {
+		return checkIgnored(name, raw, known)
 	}
 	if r.params>>p&1 != 0 {
 		return iam.Errorf(InvalidArgument, "query parameter %s is given more than once", name)
@@ -113,13 +116,8 @@ func (r *Result) queryValue(name, raw string) (string, error) {
 }
 
 // readMovedHeader takes an x-amz- parameter: presigning clients move headers into
-// the query, where they count as headers. Parameters of the signature itself and
-// headers that are not read mean nothing here.
-func (r *Result) readMovedHeader(name, raw string) error {
-	f, found, exact := headerField(name)
-	if !found {
-		return nil
-	}
+// the query, where they count as headers.
+func (r *Result) readMovedHeader(f field, exact bool, name, raw string) error {
 	if !exact {
 		return iam.Errorf(InvalidArgument, "query parameter %s is spelled with an underscore", name)
 	}
@@ -130,17 +128,20 @@ func (r *Result) readMovedHeader(name, raw string) error {
 	return r.take(f, name, trim(value))
 }
 
-// checkUnknownParam lets a parameter pass that S3 gives no meaning and that has a
-// value. A name alone looks like a subresource, and a name that is one but for
-// its case is one to some servers: those are refused.
-func checkUnknownParam(name, raw string) error {
+// checkIgnored lets a parameter pass that is not read. One that S3 does not know
+// needs a value: a name alone looks like a subresource, and a name that is one but
+// for its case is one to some servers.
+func checkIgnored(name, raw string, known bool) error {
+	if strings.IndexByte(name, ';') >= 0 || strings.IndexByte(raw, ';') >= 0 {
+		return iam.Errorf(InvalidURI, "query parameter %s has an unencoded ;", name)
+	}
+	if known {
+		return nil
+	}
 	if spelled, ok := paramSpelled[strings.ToLower(name)]; ok {
 		return iam.Errorf(InvalidArgument, "query parameter %s is spelled %s", name, spelled)
 	}
-	if strings.ContainsRune(name, ';') || strings.ContainsRune(raw, ';') {
-		return iam.Errorf(InvalidURI, "query parameter %s has an unencoded ;", name)
-	}
-	if raw == "" && !paramKnown[name] {
+	if raw == "" {
 		return iam.Errorf(NotImplemented, "subresource %s is not known", name)
 	}
 	return nil

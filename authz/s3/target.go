@@ -28,10 +28,8 @@ func splitTarget(target string) (path, query string, err error) {
 	if target == "" || target[0] != '/' {
 		return "", "", iam.Errorf(InvalidURI, "request-target does not begin with a slash")
 	}
-	for i := range len(target) {
-		if c := target[i]; c <= ' ' || c == 0x7f || c == '#' {
-			return "", "", iam.Errorf(InvalidURI, "request-target has an unencoded byte %#02x", c)
-		}
+	if !only(target, targetByte) {
+		return "", "", iam.Errorf(InvalidURI, "request-target has an unencoded space, control character or #")
 	}
 	path, query, _ = strings.Cut(target, "?")
 	return path, query, nil
@@ -103,16 +101,16 @@ func (m *Mapper) bucketOfHost(host string) (string, Style) {
 func hostName(authority string) (string, bool) {
 	host := authority
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && strings.IndexByte(host[i:], ']') < 0 {
-		if !digits(host[i+1:]) {
+		if !only(host[i+1:], digitByte) {
 			return "", false
 		}
 		host = host[:i]
 	}
 	if inner, ok := strings.CutPrefix(host, "["); ok {
 		inner, ok = strings.CutSuffix(inner, "]")
-		return host, ok && only(inner, func(c byte) bool { return isHex(c) || c == ':' || c == '.' })
+		return host, ok && only(inner, addressByte)
 	}
-	return host, host != "" && host[0] != '.' && host[len(host)-1] != '.' && only(host, isNameByte)
+	return host, host != "" && host[0] != '.' && host[len(host)-1] != '.' && only(host, nameByte)
 }
 
 // locateAt takes a decoded bucket name and a raw key.
@@ -163,25 +161,7 @@ func checkKey(key string) error {
 // validBucket is wider than today's naming rules, since old buckets have capitals
 // and underscores, but leaves no room for a path: no slash, no name of dots.
 func validBucket(name string) bool {
-	return name != "" && len(name) <= maxBucket && name[0] != '.' && !strings.Contains(name, "..") &&
-		only(name, isNameByte)
-}
-
-func isNameByte(c byte) bool {
-	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '.' || 'A' <= c && c <= 'Z' || c == '_'
-}
-
-func only(s string, allowed func(byte) bool) bool {
-	for i := range len(s) {
-		if !allowed(s[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func digits(s string) bool {
-	return only(s, func(c byte) bool { return '0' <= c && c <= '9' })
+	return name != "" && len(name) <= maxBucket && name[0] != '.' && !strings.Contains(name, "..") && only(name, nameByte)
 }
 
 // equalFold compares ASCII text, lower being in small letters already.

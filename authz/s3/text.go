@@ -78,9 +78,47 @@ func (t *text) lower(s string) string {
 	return t.since(start)
 }
 
-func isHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+// Classes of bytes, one bit each.
+const (
+	targetByte  = 1 << iota // may stand unencoded in a request-target
+	nameByte                // may stand in the name of a host or a bucket
+	addressByte             // may stand in an IPv6 address
+	hexByte
+	digitByte
+)
+
+var classes = func() (table [256]uint8) {
+	for i := range table {
+		c := byte(i)
+		digit := '0' <= c && c <= '9'
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		hex := digit || letter && c|0x20 <= 'f'
+		for class, in := range map[uint8]bool{
+			targetByte:  c > ' ' && c != 0x7f && c != '#',
+			nameByte:    digit || letter || c == '-' || c == '.' || c == '_',
+			addressByte: hex || c == ':' || c == '.',
+			hexByte:     hex,
+			digitByte:   digit,
+		} {
+			if in {
+				table[i] |= class
+			}
+		}
+	}
+	return table
+}()
+
+// only reports whether all bytes of s are of a class.
+func only(s string, class uint8) bool {
+	for i := range len(s) {
+		if classes[s[i]]&class == 0 {
+			return false
+		}
+	}
+	return true
 }
+
+func isHex(c byte) bool { return classes[c]&hexByte != 0 }
 
 func hexValue(c byte) byte {
 	if c <= '9' {
