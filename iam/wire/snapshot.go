@@ -87,8 +87,10 @@ type Request struct {
 	Count  uint32
 }
 
-// Sum returns the request's part of Header.RequestSum.
+// Sum returns the request's part of Header.RequestSum. The words of a refusal do
+// not count: two builds may put it differently and still have done the same.
 func (r Request) Sum() state.Sum {
+	r.Reason = ""
 	c := newWriter()
 	c.request(&r)
 	return state.SumOf(c.out.Bytes())

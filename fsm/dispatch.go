@@ -1,0 +1,100 @@
+package fsm
+
+import "github.com/doorward/doorward/iam"
+
+// do hands a command to its handler.
+func (s *step) do(c iam.Command) *iam.Error {
+	if init, ok := c.(iam.Initialize); ok {
+		return s.initialize(init)
+	}
+	if s.view.Store().ClusterID == "" {
+		return iam.Errorf(iam.ServiceUnavailable, "The store has not been initialised yet.")
+	}
+	switch c := c.(type) {
+	case iam.CreateUser:
+		return s.createUser(c)
+	case iam.UpdateUser:
+		return s.updateUser(c)
+	case iam.DeleteUser:
+		return s.deleteUser(c)
+	case iam.CreateGroup:
+		return s.createGroup(c)
+	case iam.UpdateGroup:
+		return s.updateGroup(c)
+	case iam.DeleteGroup:
+		return s.deleteGroup(c)
+	case iam.AddUserToGroup:
+		return s.addUserToGroup(c)
+	case iam.RemoveUserFromGroup:
+		return s.removeUserFromGroup(c)
+	case iam.CreateRole:
+		return s.createRole(c)
+	case iam.UpdateRole:
+		return s.updateRole(c)
+	case iam.DeleteRole:
+		return s.deleteRole(c)
+	default:
+		return s.doPolicy(c)
+	}
+}
+
+func (s *step) doPolicy(c iam.Command) *iam.Error {
+	switch c := c.(type) {
+	case iam.CreatePolicy:
+		return s.createPolicy(c)
+	case iam.DeletePolicy:
+		return s.deletePolicy(c)
+	case iam.CreatePolicyVersion:
+		return s.createPolicyVersion(c)
+	case iam.DeletePolicyVersion:
+		return s.deletePolicyVersion(c)
+	case iam.SetDefaultPolicyVersion:
+		return s.setDefaultPolicyVersion(c)
+	case iam.AttachPolicy:
+		return s.attachPolicy(c)
+	case iam.DetachPolicy:
+		return s.detachPolicy(c)
+	case iam.PutInlinePolicy:
+		return s.putInlinePolicy(c)
+	case iam.DeleteInlinePolicy:
+		return s.deleteInlinePolicy(c)
+	case iam.SetBoundary:
+		return s.setBoundary(c)
+	case iam.SetTags:
+		return s.setTags(c)
+	default:
+		return s.doCredential(c)
+	}
+}
+
+func (s *step) doCredential(c iam.Command) *iam.Error {
+	switch c := c.(type) {
+	case iam.CreateAccessKey:
+		return s.createAccessKey(c)
+	case iam.UpdateAccessKey:
+		return s.updateAccessKey(c)
+	case iam.DeleteAccessKey:
+		return s.deleteAccessKey(c)
+	case iam.RecordLastUsed:
+		return s.recordLastUsed(c)
+	case iam.CreateServiceAccount:
+		return s.createServiceAccount(c)
+	case iam.UpdateServiceAccount:
+		return s.updateServiceAccount(c)
+	case iam.DeleteServiceAccount:
+		return s.deleteServiceAccount(c)
+	case iam.CreateSession:
+		return s.createSession(c)
+	case iam.RevokeSessions:
+		return s.revokeSessions(c)
+	case iam.ExpireSessions:
+		return s.expireSessions(c)
+	case iam.PutBucket:
+		return s.putBucket(c)
+	case iam.DeleteBucket:
+		return s.deleteBucket(c)
+	case iam.PutSettings:
+		return s.putSettings(c)
+	}
+	panic("no handler")
+}

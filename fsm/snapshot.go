@@ -1,0 +1,56 @@
+package fsm
+
+import (
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/doorward/doorward/iam"
+	"github.com/doorward/doorward/iam/state"
+	"github.com/doorward/doorward/iam/wire"
+)
+
+// Snapshot is a machine as it was at one moment. Taking one costs nothing, and
+// writing it does not hold the machine up.
+type Snapshot struct {
+	view     *state.View
+	time     iam.Time
+	requests []wire.Request
+	sum      state.Sum // of the requests
+}
+
+// Snapshot captures the machine. Only the owner calls it.
+func (m *Machine) Snapshot() *Snapshot {
+	list := m.requests.list
+	return &Snapshot{m.View(), m.time, list[:len(list):len(list)], m.requests.sum}
+}
+
+// View returns the view that the snapshot is of.
+func (s *Snapshot) View() *state.View { return s.view }
+
+// Write writes the snapshot. Term is that of the entry at the view's index, for
+// those who inspect the file; zero if it is not known.
+func (s *Snapshot) Write(w io.Writer, term uint64) error {
+	h := wire.Header{Term: term, FeatureLevel: wire.FeatureLevel, Time: s.time, RequestSum: s.sum}
+	return wire.WriteSnapshot(w, h, s.view, len(s.requests), slices.Values(s.requests))
+}
+
+// Restore makes the machine what a snapshot says, or leaves it as it is: the
+// snapshot is built aside, verified, and put in place at once.
+func (m *Machine) Restore(r io.Reader) error {
+	s, err := wire.ReadSnapshot(r)
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	m.load(s)
+	return nil
+}
+
+func (m *Machine) load(s *wire.Snapshot) {
+	m.requests = newRequests()
+	for _, q := range s.Requests {
+		m.requests.push(q)
+	}
+	m.time = s.Header.Time
+	m.view.Store(s.View)
+}
