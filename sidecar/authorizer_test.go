@@ -1,0 +1,388 @@
+package sidecar
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/doorward/doorward/authz"
+	"github.com/doorward/doorward/authz/sigv4"
+	"github.com/doorward/doorward/iam"
+	"github.com/doorward/doorward/sidecar/protocol"
+)
+
+func TestDecisions(t *testing.T) {
+	w := newWorld(t)
+	alice := w.user("alice", document(readAll, noSecret))
+	w.key(alice.Ref(), "AKIAALICE")
+	bob := w.user("bob")
+	w.key(bob.Ref(), "AKIABOB")
+	w.key(iam.Ref{Account: iam.FirstAccount, Kind: iam.KindRoot}, "AKIAROOT")
+	w.caughtUp(w.auth)
+	wrong := cred("AKIAALICE")
+	wrong.Secret = "something else"
+
+	tests := []struct {
+		name           string
+		as             sigv4.Credentials
+		method, target string
+		want           iam.Code
+	}{
+		{"what a policy allows passes", cred("AKIAALICE"), "GET", "/bucket/report", ""},
+		{"what no policy allows is denied", cred("AKIAALICE"), "PUT", "/bucket/report", iam.AccessDenied},
+		{"what a policy denies is denied although another allows it", cred("AKIAALICE"), "GET", "/bucket/secret/x", iam.AccessDenied},
+		{"without policies nothing passes", cred("AKIABOB"), "GET", "/bucket/report", iam.AccessDenied},
+		{"root may", cred("AKIAROOT"), "DELETE", "/bucket", ""},
+		{"anonymous may not", sigv4.Credentials{}, "GET", "/bucket/report", iam.AccessDenied},
+		{"a wrong secret", wrong, "GET", "/bucket/report", iam.SignatureDoesNotMatch},
+		{"an unknown key", cred("AKIANOBODY"), "GET", "/bucket/report", sigv4.InvalidAccessKeyID},
+		{"a token with a long-term key", sigv4.Credentials{AccessKeyID: "AKIAALICE", Secret: "akiaalice", Token: "x"}, "GET", "/bucket/report", sigv4.InvalidToken},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w.t = t
+			w.want(w.ask(w.auth, tt.as, tt.method, tt.target), tt.want)
+		})
+	}
+}
+
+func TestDecisionsSayWhy(t *testing.T) {
+	w := newWorld(t)
+	alice := w.user("alice", document(readAll), document(noSecret))
+	index := w.key(alice.Ref(), "AKIAALICE")
+	w.caughtUp(w.auth)
+
+	d := w.ask(w.auth, cred("AKIAALICE"), "GET", "/bucket/a%20b")
+	if d.Bucket != "bucket" || d.Key != "a b" || d.Action != "s3:GetObject" || d.Resource != "arn:aws:s3:::bucket/a b" {
+		t.Errorf("operation: %+v", d)
+	}
+	if d.Principal != alice.ARN() || d.Name != "alice" || d.AccessKey != "AKIAALICE" || d.Index != index {
+		t.Errorf("caller: %+v", d)
+	}
+	if d.Reason.Policy != "p1" || d.Statement() != "Read" || d.Why() != "allowed" {
+		t.Errorf("reason: %+v", d.Reason)
+	}
+	d = w.ask(w.auth, cred("AKIAALICE"), "GET", "/bucket/secret/x")
+	want := `User: arn:aws:iam::000000000000:user/alice is not authorized to perform: s3:GetObject on resource: "arn:aws:s3:::bucket/secret/x" with an explicit deny in an identity-based policy`
+	if d.Message() != want || d.Statement() != "NoSecret" || d.Reason.Policy != "p2" {
+		t.Errorf("got %s\nwant %s\n%+v", d.Message(), want, d.Reason)
+	}
+	d = w.ask(w.auth, cred("AKIAALICE"), "PUT", "/bucket/x")
+	want = `User: arn:aws:iam::000000000000:user/alice is not authorized to perform: s3:PutObject on resource: "arn:aws:s3:::bucket/x" because no identity-based policy allows the s3:PutObject action`
+	if d.Message() != want {
+		t.Errorf("got %s\nwant %s", d.Message(), want)
+	}
+}
+
+func TestSessions(t *testing.T) {
+	w := newWorld(t)
+	alice := w.user("alice", document(readAll))
+	all := w.session(alice, "ASIAALL")
+	narrow := w.session(alice, "ASIANARROW", func(s *iam.Session) {
+		s.Policies = []string{document(`{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::bucket/january/*"}`)}
+	})
+	other := w.session(alice, "ASIAOTHER")
+	stranger := w.session(&iam.User{Account: iam.FirstAccount, Name: "alice", ID: "AIDAFORMER"}, "ASIAFORMER")
+	w.caughtUp(w.auth)
+	get := func(c sigv4.Credentials, target string) Decision { return w.ask(w.auth, c, "GET", target) }
+
+	w.want(get(all, "/bucket/x"), "")
+	w.want(get(narrow, "/bucket/january/x"), "")
+	w.want(get(narrow, "/bucket/february/x"), iam.AccessDenied)
+	w.want(w.ask(w.auth, narrow, "PUT", "/bucket/january/x"), iam.AccessDenied)
+	w.want(get(stranger, "/bucket/x"), sigv4.InvalidToken)
+
+	noToken := all
+	noToken.Token = ""
+	w.want(get(noToken, "/bucket/x"), sigv4.InvalidAccessKeyID)
+	foreign := all
+	foreign.Token = other.Token
+	w.want(get(foreign, "/bucket/x"), sigv4.InvalidToken)
+	broken := all
+	broken.Token = "AAAA" + all.Token[4:]
+	w.want(get(broken, "/bucket/x"), sigv4.InvalidToken)
+
+	w.store.Write(iam.Change{Delete: &iam.Deletion{Table: iam.TableSessions, Name: "ASIAALL"}})
+	w.caughtUp(w.auth)
+	w.want(get(all, "/bucket/x"), sigv4.InvalidToken)
+
+	w.pass(2 * time.Hour)
+	w.caughtUp(w.auth)
+	w.want(get(narrow, "/bucket/january/x"), iam.ExpiredToken)
+	w.store.Write(iam.Change{Delete: &iam.Deletion{Table: iam.TableSessions, Name: "ASIANARROW"}})
+	w.caughtUp(w.auth)
+	w.want(get(narrow, "/bucket/january/x"), iam.ExpiredToken)
+}
+
+func TestWhatTakesAuthorityAwayEndsAtItsIndex(t *testing.T) {
+	inactive := func(u iam.User) *iam.User { u.Status = iam.Inactive; return &u }
+	tests := []struct {
+		name   string
+		change func(u *iam.User) []iam.Change
+		want   iam.Code
+	}{
+		{"a deleted key", func(*iam.User) []iam.Change {
+			return []iam.Change{{Delete: &iam.Deletion{Table: iam.TableAccessKeys, Name: "AKIAALICE"}}}
+		}, sigv4.InvalidAccessKeyID},
+		{"a disabled key", func(u *iam.User) []iam.Change {
+			k := keyOf(u.Ref(), "AKIAALICE")
+			k.Status = iam.Inactive
+			return []iam.Change{{AccessKey: k}}
+		}, sigv4.InvalidAccessKeyID},
+		{"a disabled user", func(u *iam.User) []iam.Change {
+			return []iam.Change{{User: inactive(*u)}}
+		}, sigv4.InvalidAccessKeyID},
+		{"a deleted user", func(u *iam.User) []iam.Change {
+			return []iam.Change{{Delete: &iam.Deletion{Table: iam.TableUsers, Account: u.Account, Name: u.Name}}}
+		}, sigv4.InvalidAccessKeyID},
+		{"a detached policy", func(u *iam.User) []iam.Change {
+			bare := *u
+			bare.Attached = nil
+			return []iam.Change{{User: &bare}}
+		}, iam.AccessDenied},
+		{"a narrowed policy", func(u *iam.User) []iam.Change {
+			return []iam.Change{{Policy: managed("reading", document(noSecret))}}
+		}, iam.AccessDenied},
+		{"a guard rail", func(*iam.User) []iam.Change {
+			return []iam.Change{{Settings: &iam.Settings{GuardRails: [][]string{{document(writeAll)}}}}}
+		}, iam.AccessDenied},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.store.Write(iam.Change{Policy: managed("reading", document(readAll))})
+			alice := w.user("alice")
+			with := *alice
+			with.Attached = []iam.ARN{"arn:aws:iam::000000000000:policy/reading"}
+			w.store.Write(iam.Change{User: &with})
+			w.key(alice.Ref(), "AKIAALICE")
+			w.caughtUp(w.auth)
+			w.want(w.ask(w.auth, cred("AKIAALICE"), "GET", "/bucket/x"), "")
+			w.store.Write(tt.change(&with)...)
+			w.caughtUp(w.auth)
+			w.want(w.ask(w.auth, cred("AKIAALICE"), "GET", "/bucket/x"), tt.want)
+		})
+	}
+}
+
+func managed(name, doc string) *iam.Policy {
+	return &iam.Policy{
+		Account: iam.FirstAccount, Name: name, Path: "/", Default: 1, Next: 2,
+		Versions: []iam.PolicyVersion{{Number: 1, Document: doc}},
+	}
+}
+
+func TestAnUnknownKeyWaitsForTheIndexThatTheStoreConfirms(t *testing.T) {
+	w := newWorld(t)
+	w.caughtUp(w.auth)
+	w.store.Hold()
+	alice := w.user("alice", document(readAll))
+	w.key(alice.Ref(), "AKIANEW")
+
+	answer := make(chan Decision)
+	go func() { answer <- w.ask(w.auth, cred("AKIANEW"), "GET", "/bucket/x") }()
+	select {
+	case d := <-answer:
+		t.Fatalf("answered %s before the view was current", d.Code())
+	case <-time.After(50 * time.Millisecond):
+	}
+	w.store.Release()
+	w.want(<-answer, "")
+}
+
+func TestASessionTokenSaysHowFarToWait(t *testing.T) {
+	w := newWorld(t)
+	alice := w.user("alice", document(readAll))
+	w.caughtUp(w.auth)
+	w.store.Hold()
+	session := w.session(alice, "ASIANEW")
+	answer := make(chan Decision)
+	go func() { answer <- w.ask(w.auth, session, "GET", "/bucket/x") }()
+	w.store.Release()
+	w.want(<-answer, "")
+}
+
+func TestANewSecretWorksAtOnceAndTheOldOneNot(t *testing.T) {
+	w := newWorld(t)
+	alice := w.user("alice", document(readAll))
+	w.key(alice.Ref(), "AKIAALICE")
+	w.caughtUp(w.auth)
+	w.want(w.ask(w.auth, cred("AKIAALICE"), "GET", "/bucket/x"), "")
+
+	w.store.Hold()
+	w.store.Secret("AKIAALICE", "rotated")
+	w.store.Write(iam.Change{AccessKey: keyOf(alice.Ref(), "AKIAALICE")})
+	rotated := sigv4.Credentials{AccessKeyID: "AKIAALICE", Secret: "rotated"}
+	answer := make(chan Decision)
+	go func() { answer <- w.ask(w.auth, rotated, "GET", "/bucket/x") }()
+	w.store.Release()
+	w.want(<-answer, "")
+	w.want(w.ask(w.auth, cred("AKIAALICE"), "GET", "/bucket/x"), iam.SignatureDoesNotMatch)
+}
+
+func TestADenialOfANewKeyIsLookedAtAgain(t *testing.T) {
+	w := newWorld(t)
+	alice := w.user("alice")
+	k := keyOf(alice.Ref(), "AKIAYOUNG")
+	k.Created = iam.At(noon)
+	w.store.Secret(k.ID, "akiayoung")
+	w.store.Write(iam.Change{AccessKey: k})
+	w.caughtUp(w.auth)
+	w.store.Hold()
+	w.user("alice", document(readAll))
+	answer := make(chan Decision)
+	go func() { answer <- w.ask(w.auth, cred("AKIAYOUNG"), "GET", "/bucket/x") }()
+	w.store.Release()
+	w.want(<-answer, "")
+}
+
+func TestMinIndexIsWaitedForAndNeverAnswered403(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.Patience = 20 * time.Millisecond })
+	alice := w.user("alice", document(readAll))
+	w.key(alice.Ref(), "AKIAALICE")
+	w.caughtUp(w.auth)
+	q := w.signed(cred("AKIAALICE"), "GET", "/bucket/x")
+	q.MinIndex = w.store.View().Index() + 1
+	var d Decision
+	w.auth.Authorize(context.Background(), q, &d)
+	if d.Code() != sigv4.SlowDown || d.Status() != 503 {
+		t.Errorf("got %s %d, want SlowDown 503", d.Code(), d.Status())
+	}
+	w.user("bob")
+	w.auth.Authorize(context.Background(), q, &d)
+	w.want(d, "")
+}
+
+func TestACutOffSidecarServesUntilMaxStaleness(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.Patience = 50 * time.Millisecond })
+	alice := w.user("alice", document(readAll))
+	w.key(alice.Ref(), "AKIAALICE")
+	w.store.Write(iam.Change{Settings: &iam.Settings{MaxStaleness: 60}})
+	w.caughtUp(w.auth)
+	w.want(w.ask(w.auth, cred("AKIAALICE"), "GET", "/bucket/x"), "")
+	w.store.Stop()
+	w.pass(50 * time.Second)
+	d := w.ask(w.auth, cred("AKIAALICE"), "GET", "/bucket/x")
+	w.want(d, "")
+	if d.Staleness < 49*time.Second {
+		t.Errorf("staleness %v, want at least 49 s", d.Staleness)
+	}
+	w.want(w.ask(w.auth, cred("AKIANOBODY"), "GET", "/bucket/x"), iam.ServiceUnavailable)
+	w.want(w.ask(w.auth, cred("AKIAALICE"), "PUT", "/bucket/x"), iam.AccessDenied)
+	w.pass(20 * time.Second)
+	for _, method := range []string{"GET", "PUT"} {
+		w.want(w.ask(w.auth, cred("AKIAALICE"), method, "/bucket/x"), iam.ServiceUnavailable)
+	}
+	w.store.Start()
+	w.caughtUp(w.auth)
+	w.want(w.ask(w.auth, cred("AKIAALICE"), "GET", "/bucket/x"), "")
+}
+
+func TestBeforeTheFirstViewEverythingIsUnavailable(t *testing.T) {
+	w := newWorld(t)
+	config := DefaultConfig()
+	config.Now = w.now
+	a, err := New(config, w.store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.want(w.ask(a, cred("AKIAALICE"), "GET", "/bucket/x"), iam.ServiceUnavailable)
+	w.want(w.ask(a, sigv4.Credentials{}, "GET", "/bucket/x"), iam.ServiceUnavailable)
+}
+
+func TestAFloodOfUnknownKeysCostsTheStoreABoundedRate(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.ConfirmGap = 20 * time.Millisecond; c.Prove = time.Hour })
+	before := w.store.Confirms()
+	began := time.Now()
+	done := make(chan Decision)
+	const keys = 2000
+	for i := range keys {
+		go func() {
+			c := cred("AKIAUNKNOWN" + string(rune('A'+i%26)) + time.Duration(i).String())
+			done <- w.ask(w.auth, c, "GET", "/bucket/x")
+		}()
+	}
+	for range keys {
+		w.want(<-done, sigv4.InvalidAccessKeyID)
+	}
+	most := int(time.Since(began)/(20*time.Millisecond)) + 2
+	if asked := w.store.Confirms() - before; asked > most {
+		t.Errorf("%d keys asked the store %d times, want at most %d", keys, asked, most)
+	}
+	if w.store.Fetches() != 0 {
+		t.Errorf("%d signing keys were asked for", w.store.Fetches())
+	}
+}
+
+func TestFactsThatOnlyTheServerKnows(t *testing.T) {
+	w := newWorld(t)
+	alice := w.user("alice", document(`{"Effect":"Allow","Action":"s3:GetObject","Resource":"*",
+		"Condition":{"StringEquals":{"s3:ExistingObjectTag/class":"public"}}}`))
+	w.key(alice.Ref(), "AKIAALICE")
+	w.caughtUp(w.auth)
+	ask := func(facts ...protocol.Pair) Decision {
+		q := w.signed(cred("AKIAALICE"), "GET", "/bucket/x")
+		q.Facts = facts
+		var d Decision
+		w.auth.Authorize(context.Background(), q, &d)
+		return d
+	}
+	d := ask()
+	if d.Effect != authz.Need || len(d.Missing) != 1 || d.Missing[0] != "s3:ExistingObjectTag/*" {
+		t.Errorf("got %v, missing %q", d.Effect, d.Missing)
+	}
+	w.want(ask(protocol.Pair{Name: "s3:ExistingObjectTag/class", Value: "public"}), "")
+	all := protocol.Pair{Name: "s3:ExistingObjectTag/*"}
+	w.want(ask(all, protocol.Pair{Name: "s3:ExistingObjectTag/class", Value: "secret"}), iam.AccessDenied)
+	w.want(ask(all), iam.AccessDenied)
+}
+
+func TestTheServerCannotSpeakForTheCaller(t *testing.T) {
+	w := newWorld(t)
+	alice := w.user("alice", document(`{"Effect":"Allow","Action":"s3:GetObject","Resource":"*",
+		"Condition":{"StringEquals":{"aws:PrincipalTag/team":"blue"}}}`))
+	w.key(alice.Ref(), "AKIAALICE")
+	w.caughtUp(w.auth)
+	q := w.signed(cred("AKIAALICE"), "GET", "/bucket/x")
+	q.Facts = []protocol.Pair{{Name: "aws:PrincipalTag/team", Value: "blue"}, {Name: "AWS:PrincipalTag/team", Value: "blue"}}
+	var d Decision
+	w.auth.Authorize(context.Background(), q, &d)
+	w.want(d, iam.AccessDenied)
+}
+
+func TestBucketPolicies(t *testing.T) {
+	w := newWorld(t)
+	bob := w.user("bob")
+	w.key(bob.Ref(), "AKIABOB")
+	open := document(`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::public/*"}`)
+	w.store.Write(iam.Change{Bucket: &iam.Bucket{Name: "public", Account: iam.FirstAccount, Policy: open}})
+	w.caughtUp(w.auth)
+	w.want(w.ask(w.auth, sigv4.Credentials{}, "GET", "/public/x"), "")
+	w.want(w.ask(w.auth, sigv4.Credentials{}, "PUT", "/public/x"), iam.AccessDenied)
+	w.want(w.ask(w.auth, cred("AKIABOB"), "GET", "/public/x"), "")
+	w.want(w.ask(w.auth, cred("AKIABOB"), "GET", "/private/x"), iam.AccessDenied)
+	q := w.signed(cred("AKIABOB"), "GET", "/served/x")
+	q.BucketPolicy = document(`{"Effect":"Allow","Principal":{"AWS":"` + string(bob.ARN()) + `"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::served/*"}`)
+	var d Decision
+	w.auth.Authorize(context.Background(), q, &d)
+	w.want(d, "")
+}
+
+func TestDeleteObjectsNeedsItsBody(t *testing.T) {
+	w := newWorld(t)
+	alice := w.user("alice", document(`{"Effect":"Allow","Action":"s3:DeleteObject","Resource":"arn:aws:s3:::bucket/mine/*"}`))
+	w.key(alice.Ref(), "AKIAALICE")
+	w.caughtUp(w.auth)
+	ask := func(body string) Decision {
+		q := w.signed(cred("AKIAALICE"), "POST", "/bucket?delete")
+		q.Body, q.HasBody = []byte(body), body != ""
+		var d Decision
+		w.auth.Authorize(context.Background(), q, &d)
+		return d
+	}
+	if d := ask(""); d.Effect != authz.Need || d.Missing[0] != "body:Delete" {
+		t.Errorf("without the body: got %v, missing %q", d.Effect, d.Missing)
+	}
+	w.want(ask(`<Delete><Object><Key>mine/a</Key></Object></Delete>`), "")
+	w.want(ask(`<Delete><Object><Key>mine/a</Key></Object><Object><Key>b</Key></Object></Delete>`), iam.AccessDenied)
+}
