@@ -86,11 +86,8 @@ func (c *Credential) VerifyECDSA(key *PublicKey) (Verified, error) {
 	}
 	h := hashers.Get().(*hasher)
 	defer h.release()
-	if err := h.build(c); err != nil {
-		return Verified{}, err
-	}
+	sum := sha256.Sum256(h.stringToSign(c))
 	signature, err := hex.DecodeString(c.signature)
-	sum := sha256.Sum256(h.message)
 	if err != nil || !ecdsa.VerifyASN1(key.key, sum[:], signature) {
 		return Verified{}, h.mismatch(c)
 	}

@@ -30,19 +30,18 @@ type Attestation struct {
 // sign itself. Algorithm, scope, date and skew are taken from that text, so they
 // are proved with it. SigV4A is not accepted here.
 func (r *Rules) ParseStringToSign(a *Attestation, now iam.Time) (Credential, error) {
-	p := parser{rules: r, now: now, c: Credential{
+	c := Credential{
 		kind: Attested, now: now, service: r.Services[0],
-		accessKeyID: string(a.AccessKeyID), token: a.Token, payload: a.Payload,
-		stringToSign: a.StringToSign, signature: a.Signature,
-	}}
-	if err := p.attested(a); err != nil {
+		accessKeyID: string(a.AccessKeyID), token: a.Token, payload: a.Payload, signature: a.Signature,
+	}
+	p := parser{rules: r}
+	if err := p.attested(&c, a); err != nil {
 		return Credential{}, err
 	}
-	return p.c, nil
+	return c, nil
 }
 
-func (p *parser) attested(a *Attestation) error {
-	c := &p.c
+func (p *parser) attested(c *Credential, a *Attestation) error {
 	name, rest, _ := strings.Cut(a.StringToSign, "\n")
 	date, rest, _ := strings.Cut(rest, "\n")
 	scope, sum, _ := strings.Cut(rest, "\n")
@@ -50,10 +49,11 @@ func (p *parser) attested(a *Attestation) error {
 		return c.malformed("the string to sign must begin with %s.", algorithmHMAC)
 	}
 	before, ok := c.cutScope(scope, false)
-	if _, hashed := parseSum(sum); !ok || before != "" || !hashed {
+	var hashed bool
+	if c.canonical, hashed = parseSum(sum); !ok || before != "" || !hashed {
 		return c.malformed("the string to sign must be algorithm, time, scope and a SHA-256 in hexadecimal, a line each.")
 	}
-	if err := p.scope(); err != nil {
+	if err := p.scope(c); err != nil {
 		return err
 	}
 	c.date = date
@@ -65,16 +65,4 @@ func (p *parser) attested(a *Attestation) error {
 		return c.window(a.Expires, p.rules.maxSkew())
 	}
 	return c.skewed(p.rules.maxSkew())
-}
-
-func (c *Credential) verifyAttested(key *SigningKey) (Verified, error) {
-	h := hashers.Get().(*hasher)
-	defer h.release()
-	h.message = append(h.message[:0], c.stringToSign...)
-	h.canonical = h.canonical[:0]
-	h.hmac(key, h.message)
-	if !h.matches(c.signature) {
-		return Verified{}, h.mismatch(c)
-	}
-	return Verified{cred: *c}, nil
 }

@@ -28,20 +28,22 @@ func NewBody(v *Verified, key *SigningKey, body io.Reader) (*Body, error) {
 		return nil, errorf(InternalError, "We encountered an internal error: a body needs a verified request.")
 	}
 	c := &v.cred
-	if c.form != nil {
-		return nil, c.internal("the body of a form is read with Form.File")
+	if c.form != nil || c.req == nil {
+		return nil, c.internal("the body of a form is read with Form.File, that of an attested request by the server itself")
 	}
+	var f fields
+	f.scan(c.req.Headers)
 	switch c.body {
 	case BodySigned, BodyUnsigned:
-		return newPlainBody(c, body)
+		return newPlainBody(c, f.contentLength, body)
 	case BodyStreaming, BodyStreamingTrailer:
 		chain, err := v.Chain(key)
 		if err != nil {
 			return nil, err
 		}
-		return newChunkedBody(c, &chain, body)
+		return newChunkedBody(c, &f, &chain, body)
 	case BodyUnsignedTrailer:
-		return newChunkedBody(c, nil, body)
+		return newChunkedBody(c, &f, nil, body)
 	}
 	return nil, errorf(NotImplemented, "Bodies signed chunk by chunk with %s are not supported.", algorithmECDSA)
 }
@@ -68,7 +70,7 @@ type plainBody struct {
 	read   int64
 }
 
-func newPlainBody(c *Credential, src io.Reader) (*Body, error) {
+func newPlainBody(c *Credential, contentLength string, src io.Reader) (*Body, error) {
 	b := &plainBody{src: src, length: -1}
 	switch {
 	case c.body == BodyUnsigned:
@@ -78,9 +80,9 @@ func newPlainBody(c *Credential, src io.Reader) (*Body, error) {
 		b.digest = sha256.New()
 		b.want, _ = parseSum(c.payload)
 	}
-	if c.contentLength != "" {
+	if contentLength != "" {
 		var ok bool
-		if b.length, ok = parseLength(c.contentLength); !ok {
+		if b.length, ok = parseLength(contentLength); !ok {
 			return nil, errorf(InvalidRequest, "Content-Length must be a decimal number of bytes.")
 		}
 	}

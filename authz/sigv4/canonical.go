@@ -2,7 +2,6 @@ package sigv4
 
 import (
 	"bytes"
-	"cmp"
 	"slices"
 	"strings"
 )
@@ -32,7 +31,7 @@ func appendEncoded(dst []byte, c byte) []byte {
 func appendReencoded(dst []byte, s string, slash bool) []byte {
 	for i := 0; i < len(s); {
 		run := i
-		for run < len(s) && unreserved[s[run]] {
+		for run < len(s) && (unreserved[s[run]] || s[run] == '/' && slash) {
 			run++
 		}
 		dst = append(dst, s[i:run]...)
@@ -104,50 +103,117 @@ func normalize(path []byte) []byte {
 	return out
 }
 
-// span is one query parameter in the canonical text: name, "=", value.
+// span is where one canonical query parameter lies: name, "=", value.
 type span struct{ start, equal, end int }
 
-// appendQuery appends the canonical query: every parameter decoded and encoded
-// again, sorted by name and then by value. For a presigned URL the signature
-// itself is left out. It is nil if the query is not well formed.
-func (h *hasher) appendQuery(dst []byte, query string, presigned bool) []byte {
-	h.text, h.spans = h.text[:0], h.spans[:0]
-	for query != "" {
-		var name, value string
-		name, value, query = nextParam(query)
-		if name == "" && value == "" {
+// scanQuery takes the parameters of a raw query one by one: p gets those that it
+// knows, and h.spans the canonical form of all, decoded and encoded again. The
+// signature of a presigned URL is left out, since it cannot sign itself. It
+// reports false if the query is not well formed.
+//
+// Clients send nearly every parameter as it has to be, so the query is copied
+// once and parameters are taken where they are; the others are encoded anew
+// behind it. "+" and ";" are ordinary characters.
+func (h *hasher) scanQuery(query string, p *params) bool {
+	h.text, h.spans = append(h.text[:0], query...), h.spans[:0]
+	for start := 0; start < len(query); {
+		raw, canonical := scanParam(h.text[:len(query)], start)
+		start = raw.end + 1
+		s, value := raw, ""
+		if raw.equal >= 0 {
+			value = query[raw.equal+1 : raw.end]
+		}
+		if !canonical {
+			if s = h.reencode(query[raw.start:raw.end]); s.end == 0 {
+				return false
+			}
+		}
+		if s.start == s.end {
 			continue
 		}
-		if !h.addParam(name, value, presigned) {
-			return nil
+		name := h.text[s.start:s.equal]
+		p.add(name, value)
+		if string(name) != "X-Amz-Signature" {
+			h.spans = append(h.spans, s)
 		}
 	}
+	return true
+}
+
+// appendQuery appends the canonical query: the parameters sorted by name and then
+// by value.
+func (h *hasher) appendQuery(dst []byte) []byte {
 	h.sortParams()
-	for i, s := range h.spans {
+	return h.appendParams(dst)
+}
+
+// appendParams appends the parameters in h.spans, those that lie one behind the
+// other in one piece.
+func (h *hasher) appendParams(dst []byte) []byte {
+	for i := 0; i < len(h.spans); i++ {
 		if i > 0 {
 			dst = append(dst, '&')
 		}
-		dst = append(dst, h.text[s.start:s.end]...)
+		start, end := h.spans[i].start, h.spans[i].end
+		for i+1 < len(h.spans) && h.spans[i+1].start == end+1 {
+			i++
+			end = h.spans[i].end
+		}
+		dst = append(dst, h.text[start:end]...)
 	}
 	return dst
 }
 
-func (h *hasher) addParam(name, value string, presigned bool) bool {
+// scanParam finds the parameter at start and reports whether it is in canonical
+// form as it stands. An empty one is.
+func scanParam(text []byte, start int) (s span, canonical bool) {
+	s = span{start: start, equal: -1}
+	canonical = true
+	i := start
+	for {
+		for i < len(text) && unreserved[text[i]] {
+			i++
+		}
+		if i >= len(text) || text[i] == '&' {
+			break
+		}
+		switch {
+		case text[i] == '=' && s.equal < 0:
+			s.equal = i
+			i++
+		case text[i] == '%' && i+2 < len(text) && upperEncoded(text[i+1], text[i+2]):
+			i += 3
+		default:
+			canonical = false
+			i++
+		}
+	}
+	s.end = i
+	return s, canonical && s.equal >= 0 || i == start
+}
+
+// upperEncoded reports whether %XY is how a byte has to be encoded: in upper
+// case, and only because it is not unreserved.
+func upperEncoded(x, y byte) bool {
+	high, low := hexDigit[x], hexDigit[y]
+	return high|low <= 0x0F && x < 'a' && y < 'a' && !unreserved[high<<4|low]
+}
+
+// reencode appends the canonical form of one parameter to h.text. The span is
+// zero if the parameter is not well formed.
+func (h *hasher) reencode(pair string) span {
+	name, value, _ := cutByte(pair, '=')
 	start := len(h.text)
 	text := appendReencoded(h.text, name, false)
 	if text == nil {
-		return false
+		return span{}
 	}
 	equal := len(text)
-	if presigned && string(text[start:]) == "X-Amz-Signature" {
-		return true
-	}
 	if text = appendReencoded(append(text, '='), value, false); text == nil {
-		return false
+		return span{}
 	}
 	h.text = text
-	h.spans = append(h.spans, span{start, equal, len(text)})
-	return true
+	return span{start, equal, len(text)}
 }
 
 // sortParams sorts by insertion while the list is short, as it nearly always is
@@ -165,9 +231,10 @@ func (h *hasher) sortParams() {
 }
 
 func (h *hasher) compare(a, b span) int {
-	return cmp.Or(
-		bytes.Compare(h.text[a.start:a.equal], h.text[b.start:b.equal]),
-		bytes.Compare(h.text[a.equal:a.end], h.text[b.equal:b.end]))
+	if c := bytes.Compare(h.text[a.start:a.equal], h.text[b.start:b.equal]); c != 0 {
+		return c
+	}
+	return bytes.Compare(h.text[a.equal:a.end], h.text[b.equal:b.end])
 }
 
 // appendValue appends a header value: blanks around it removed, runs of spaces

@@ -38,11 +38,11 @@ type chunkedBody struct {
 	trailer   *trailer
 }
 
-func newChunkedBody(c *Credential, chain *Chain, src io.Reader) (*Body, error) {
-	if c.decodedLength == "" {
+func newChunkedBody(c *Credential, f *fields, chain *Chain, src io.Reader) (*Body, error) {
+	if f.decodedLength == "" {
 		return nil, errorf(MissingContentLength, "You must provide the x-amz-decoded-content-length HTTP header.")
 	}
-	left, ok := parseLength(c.decodedLength)
+	left, ok := parseLength(f.decodedLength)
 	if !ok {
 		return nil, errorf(InvalidRequest, "x-amz-decoded-content-length must be a decimal number of bytes.")
 	}
@@ -51,7 +51,7 @@ func newChunkedBody(c *Credential, chain *Chain, src io.Reader) (*Body, error) {
 		b.digest = sha256.New()
 	}
 	var err error
-	b.trailer, err = newTrailer(c)
+	b.trailer, err = newTrailer(c.body, f.trailer)
 	return &Body{mode: b}, err
 }
 

@@ -42,7 +42,7 @@ const (
 )
 
 // Credential is what a request claims, before anything is proved. It holds what
-// a caller needs to look the key up.
+// a caller needs to look the key up, and the hash that the key has to have signed.
 type Credential struct {
 	req         *Request
 	kind        Kind
@@ -56,20 +56,15 @@ type Credential struct {
 	signedAt    iam.Time
 	now         iam.Time
 
-	// What the verification needs besides, in the request's own bytes.
-	path, query   string
-	signedHeaders string // in a presigned URL still percent-encoded
+	date          string   // YYYYMMDDTHHMMSSZ, as in the string to sign
+	dateField     string   // the header field that the date came from
+	signedHeaders string   // in a presigned URL still percent-encoded
+	payload       string   // last line of the canonical request
+	canonical     [32]byte // SHA-256 of the canonical request
 	signature     string
-	date          string // YYYYMMDDTHHMMSSZ, as in the string to sign
-	dateField     string // the header field that the date came from
-	payload       string // last line of the canonical request
-	regionSet     string
-	stringToSign  string // of an Attestation
-	form          *Form
-	bucket        string // that a form is sent to
 
-	// What the body is checked against, meaningful once the signature holds.
-	decodedLength, contentLength, contentType, trailer string
+	form   *Form
+	bucket string // that the form is sent to
 }
 
 // Kind returns the form of the credential.
@@ -93,24 +88,18 @@ func (c *Credential) Scope() Scope { return c.scope }
 // Refuse has the errors. A token in a query is decoded at each call; use
 // AppendToken to avoid the allocation.
 func (c *Credential) Token() string {
-	if c.kind != Presigned {
-		return c.token
+	if c.kind == Presigned {
+		return decode(c.token)
 	}
-	token, _ := decode(c.token)
-	return token
+	return c.token
 }
 
 // AppendToken appends the session token to dst.
 func (c *Credential) AppendToken(dst []byte) []byte {
-	if c.kind != Presigned {
-		return append(dst, c.token...)
+	if c.kind == Presigned {
+		return appendDecoded(dst, c.token)
 	}
-	for rest := c.token; rest != ""; {
-		b, width := decodeByte(rest)
-		dst = append(dst, b)
-		rest = rest[width:]
-	}
-	return dst
+	return append(dst, c.token...)
 }
 
 // SignedAt returns the time that the request claims to have been signed at, to

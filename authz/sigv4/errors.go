@@ -108,6 +108,8 @@ func (c *Credential) mixed() *Error {
 	return errorf(InvalidArgument, text)
 }
 
+func invalidURI() *Error { return errorf(InvalidURI, "Couldn't parse the specified URI.") }
+
 // signatureV2 refuses Signature Version 2 by name.
 func (c *Credential) signatureV2() *Error {
 	if c.isQuery() {

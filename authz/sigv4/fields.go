@@ -1,7 +1,5 @@
 package sigv4
 
-import "strings"
-
 // fieldSet is a set of the header fields or query parameters that this package
 // reads, one bit each.
 type fieldSet uint16
@@ -117,21 +115,9 @@ const (
 	paramsTelling  = paramsRequired&^paramDate | paramToken
 )
 
-// scan collects the parameters of a raw query.
-func (p *params) scan(query string) {
-	for query != "" {
-		var name, value string
-		name, value, query = nextParam(query)
-		p.add(name, value)
-	}
-}
-
-func (p *params) add(name, value string) {
-	slot, bit := p.slot(name)
-	if strings.IndexByte(name, '%') >= 0 {
-		var plain [len("X-Amz-Content-Sha256")]byte
-		slot, bit = p.slot(string(decodeShort(plain[:0], name)))
-	}
+// add takes one parameter: the name in canonical form, the value as it was sent.
+func (p *params) add(name []byte, value string) {
+	slot, bit := p.slot(string(name))
 	p.repeated |= p.seen & bit
 	p.seen |= bit
 	if slot != nil {
@@ -145,42 +131,46 @@ func (p *params) add(name, value string) {
 // its case has a bit and no slot: it counts as a repetition, so that nobody who
 // reads the URL with other eyes sees a parameter that was not checked.
 func (p *params) slot(name string) (*string, fieldSet) {
-	switch len(name) {
-	case 10:
-		return named(name, "X-Amz-Date", &p.date, paramDate)
-	case 13:
-		return named(name, "X-Amz-Expires", &p.expires, paramExpires)
-	case 14:
-		return named(name, "AWSAccessKeyId", nil, paramV2)
-	case 15:
-		if slot, bit := named(name, "X-Amz-Algorithm", &p.algorithm, paramAlgorithm); bit != 0 {
-			return slot, bit
-		}
-		return named(name, "X-Amz-Signature", &p.signature, paramSignature)
-	case 16:
-		if slot, bit := named(name, "X-Amz-Credential", &p.credential, paramCredential); bit != 0 {
-			return slot, bit
-		}
-		return named(name, "X-Amz-Region-Set", &p.regionSet, paramRegionSet)
-	case 19:
-		return named(name, "X-Amz-SignedHeaders", &p.signedHeaders, paramSignedHeaders)
-	case 20:
-		if slot, bit := named(name, "X-Amz-Security-Token", &p.token, paramToken); bit != 0 {
-			return slot, bit
-		}
-		return named(name, "X-Amz-Content-Sha256", &p.payload, paramPayload)
+	switch name {
+	case "X-Amz-Algorithm":
+		return &p.algorithm, paramAlgorithm
+	case "X-Amz-Content-Sha256":
+		return &p.payload, paramPayload
+	case "X-Amz-Credential":
+		return &p.credential, paramCredential
+	case "X-Amz-Date":
+		return &p.date, paramDate
+	case "X-Amz-Expires":
+		return &p.expires, paramExpires
+	case "X-Amz-Region-Set":
+		return &p.regionSet, paramRegionSet
+	case "X-Amz-Security-Token":
+		return &p.token, paramToken
+	case "X-Amz-Signature":
+		return &p.signature, paramSignature
+	case "X-Amz-SignedHeaders":
+		return &p.signedHeaders, paramSignedHeaders
 	}
-	return nil, 0
+	if len(name) < len("X-Amz-Date") {
+		return nil, 0
+	}
+	return nil, misspelt(name)
 }
 
-// named returns slot and bit if name is want, the bit alone if it is want in
-// another case.
-func named(name, want string, slot *string, bit fieldSet) (*string, fieldSet) {
-	switch {
-	case name == want:
-		return slot, bit
-	case strings.EqualFold(name, want):
-		return nil, bit
+// misspelt returns the bit of the parameter that name is in another case. The
+// access key id of Signature Version 2 has its bit in every case.
+func misspelt(name string) fieldSet {
+	if equalFold(name, "awsaccesskeyid") {
+		return paramV2
 	}
-	return nil, 0
+	if !hasPrefixFold(name, "x-amz-") {
+		return 0
+	}
+	for i, suffix := range [...]string{"algorithm", "credential", "date", "expires", "signedheaders",
+		"signature", "security-token", "content-sha256", "region-set"} {
+		if equalFold(name[len("x-amz-"):], suffix) {
+			return 1 << i
+		}
+	}
+	return 0
 }

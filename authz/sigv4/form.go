@@ -164,17 +164,17 @@ func (r *Rules) ParseForm(req *Request, form *Form, bucket string, now iam.Time)
 	if c.kind != PostForm {
 		return Credential{}, c.mixed()
 	}
-	p := parser{rules: r, now: now, c: c}
-	p.c.form, p.c.bucket, p.c.body = form, bucket, BodyUnsigned
-	if err := p.formFields(); err != nil {
+	c.form, c.bucket, c.body = form, bucket, BodyUnsigned
+	p := parser{rules: r}
+	if err := p.formFields(&c); err != nil {
 		return Credential{}, err
 	}
-	return p.c, nil
+	return c, nil
 }
 
 // formFields reads the credential of a form.
-func (p *parser) formFields() error {
-	form, c := p.c.form, &p.c
+func (p *parser) formFields(c *Credential) error {
+	form := c.form
 	if key, _ := form.Field("key"); key == "" {
 		return errorf(InvalidArgument, "Bucket POST must contain a field named 'key'. If it is specified, please check the order of the fields.")
 	}
@@ -192,7 +192,7 @@ func (p *parser) formFields() error {
 	if c.algorithm = algorithm(values[1]); c.algorithm != HMACSHA256 {
 		return c.malformed("X-Amz-Algorithm only supports %q", algorithmHMAC)
 	}
-	if err := p.credential(values[2], false); err != nil {
+	if err := p.credential(c, values[2], false); err != nil {
 		return err
 	}
 	at, ok := parseBasicISO(values[3])
@@ -223,7 +223,6 @@ func (c *Credential) verifyForm(key *SigningKey) (Verified, error) {
 	h := hashers.Get().(*hasher)
 	defer h.release()
 	h.message = append(h.message[:0], policy...)
-	h.canonical = h.canonical[:0]
 	h.hmac(key, h.message)
 	if !h.matches(c.signature) {
 		return Verified{}, h.mismatch(c)

@@ -25,72 +25,80 @@ const (
 	algorithmECDSA = "AWS4-ECDSA-P256-SHA256"
 )
 
-// Parse reads the credential of req and checks all that needs no key: that there
-// is one form of it, well formed, in a scope that the rules accept, signed at a
-// time that is good at now. Every refusal is an *Error.
+// Parse reads the credential of req and does all that needs no key. There must be
+// one form of it, well formed, in a scope that the rules accept and signed at a
+// time that is good at now; host, date and every x-amz-* header field must be
+// signed. The canonical request is hashed here, so that what is left for Verify
+// is one HMAC. Every refusal is an *Error.
 //
 // The Credential refers to req. A Credential of kind PostForm holds nothing yet:
 // the fields are in the body, see ReadForm.
-func (r *Rules) Parse(req *Request, now iam.Time) (Credential, error) {
-	p := parser{rules: r, now: now, c: Credential{req: req, now: now, service: r.Services[0], keepDots: r.KeepDotSegments}}
-	if err := p.parse(); err != nil {
+func (r *Rules) Parse(req *Request, now iam.Time) (c Credential, err error) {
+	c = Credential{req: req, now: now, service: r.Services[0], keepDots: r.KeepDotSegments}
+	h := hashers.Get().(*hasher)
+	defer h.release()
+	p := parser{rules: r}
+	if err := p.parse(&c, h); err != nil {
 		return Credential{}, err
 	}
-	return p.c, nil
+	return c, nil
 }
 
 // parser is the working memory of one Parse.
 type parser struct {
 	rules *Rules
-	now   iam.Time
 	f     fields
 	p     params
-	c     Credential
 }
 
-func (p *parser) parse() error {
-	if len(p.c.req.Headers) > MaxHeaders {
+func (p *parser) parse(c *Credential, h *hasher) error {
+	if len(c.req.Headers) > MaxHeaders {
 		return errorf(RequestHeaderSectionTooLarge, "The request has %d header fields; at most %d are accepted.",
-			len(p.c.req.Headers), MaxHeaders)
+			len(c.req.Headers), MaxHeaders)
 	}
-	p.c.path, p.c.query = splitTarget(p.c.req.Target)
-	p.f.scan(p.c.req.Headers)
-	p.p.scan(p.c.query)
-	if err := p.form(); err != nil {
+	path, query := splitTarget(c.req.Target)
+	if !h.scanQuery(query, &p.p) {
+		return invalidURI()
+	}
+	p.f.scan(c.req.Headers)
+	if err := p.form(c); err != nil {
 		return err
 	}
-	p.c.payload, p.c.decodedLength, p.c.trailer = p.f.payload, p.f.decodedLength, p.f.trailer
-	p.c.contentLength, p.c.contentType = p.f.contentLength, p.f.contentType
-	var err error
-	switch p.c.kind {
+	c.payload = p.f.payload
+	switch c.kind {
 	case HeaderSigned:
-		err = p.header()
+		if err := p.header(c); err != nil {
+			return err
+		}
 	case Presigned:
-		err = p.presigned()
-	case Anonymous:
-		p.c.body = anonymousBody(p.f.payload)
+		if err := p.presigned(c); err != nil {
+			return err
+		}
+	default:
+		c.body = anonymousBody(c.payload)
+		return nil
 	}
-	return err
+	return h.canonicalise(c, path)
 }
 
 // form settles which one form of credential the request has.
-func (p *parser) form() error {
+func (p *parser) form(c *Credential) error {
 	header := p.f.seen&fieldAuthorization != 0
 	presigned := p.p.seen&paramsTelling != 0
 	v2 := p.p.seen&paramV2 != 0
 	switch {
 	case p.f.repeated&fieldAuthorization != 0, header && presigned, header && v2, presigned && v2:
-		return p.c.mixed()
+		return c.mixed()
 	case v2:
-		return p.c.signatureV2()
+		return c.signatureV2()
 	case header:
-		p.c.kind = HeaderSigned
+		c.kind = HeaderSigned
 	case presigned:
-		p.c.kind = Presigned
-	case p.c.service == S3 && p.c.req.Method == "POST" && isMultipartForm(p.f.contentType):
-		p.c.kind = PostForm
+		c.kind = Presigned
+	case c.service == S3 && c.req.Method == "POST" && isMultipartForm(p.f.contentType):
+		c.kind = PostForm
 	default:
-		p.c.kind = Anonymous
+		c.kind = Anonymous
 	}
 	return nil
 }
@@ -103,48 +111,48 @@ func isMultipartForm(contentType string) bool {
 }
 
 // header reads the Authorization field and the fields that belong to it.
-func (p *parser) header() error {
-	credential, err := p.authorization()
+func (p *parser) header(c *Credential) error {
+	credential, err := p.authorization(c)
 	if err != nil {
 		return err
 	}
-	if err := p.credential(credential, false); err != nil {
+	if err := p.credential(c, credential, false); err != nil {
 		return err
 	}
-	if err := p.signedDate(); err != nil {
+	if err := p.signedDate(c); err != nil {
 		return err
 	}
 	if p.f.repeated&(fieldHost|fieldAmzDate|fieldToken|fieldPayload|fieldDecodedLength|fieldRegionSet|fieldContentLength) != 0 {
 		return errorf(iam.SignatureDoesNotMatch, "A header field that decides about the signature was sent twice; send it once.")
 	}
-	p.c.token, p.c.regionSet = p.f.token, p.f.regionSet
-	if p.c.service == S3 && p.f.seen&fieldPayload == 0 {
+	c.token = p.f.token
+	if c.service == S3 && p.f.seen&fieldPayload == 0 {
 		return errorf(InvalidRequest, "Missing required header for this request: x-amz-content-sha256")
 	}
-	p.c.body = p.c.coverage()
-	return p.regions()
+	c.body = c.coverage()
+	return p.regions(c, p.f.regionSet)
 }
 
 // signedDate takes the time from X-Amz-Date, else from Date.
-func (p *parser) signedDate() error {
+func (p *parser) signedDate(c *Credential) error {
 	ok := false
 	switch {
 	case p.f.seen&fieldAmzDate != 0:
-		p.c.dateField, p.c.date = "x-amz-date", p.f.amzDate
-		p.c.signedAt, ok = parseBasicISO(p.f.amzDate)
+		c.dateField, c.date = "x-amz-date", p.f.amzDate
+		c.signedAt, ok = parseBasicISO(p.f.amzDate)
 	case p.f.seen&fieldDate != 0:
-		p.c.dateField = "date"
-		p.c.signedAt, p.c.date, ok = parseDateHeader(p.f.date)
+		c.dateField = "date"
+		c.signedAt, c.date, ok = parseDateHeader(p.f.date)
 	}
 	switch {
-	case !ok && p.c.isQuery():
+	case !ok && c.isQuery():
 		return errorf(iam.IncompleteSignature, "Date must be in ISO-8601 'basic format', as in 20150830T123600Z, in X-Amz-Date or Date.")
 	case !ok:
 		return errorf(iam.AccessDenied, "AWS authentication requires a valid Date or x-amz-date header")
-	case p.c.scope.Date != p.c.date[:8]:
-		return p.c.malformed("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", p.c.scope.Date, p.c.date[:8])
+	case c.scope.Date != c.date[:8]:
+		return c.malformed("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, c.date[:8])
 	}
-	return p.c.skewed(p.rules.maxSkew())
+	return c.skewed(p.rules.maxSkew())
 }
 
 // skewed checks a header signature's time against the clock.
@@ -168,53 +176,50 @@ func (c *Credential) skewed(limit time.Duration) error {
 }
 
 // presigned reads the query parameters of a presigned URL.
-func (p *parser) presigned() error {
+func (p *parser) presigned(c *Credential) error {
 	q := &p.p
 	switch {
 	case q.repeated != 0:
-		return p.c.malformed("An X-Amz- query parameter was sent twice or is misspelt; send each once, spelt as documented.")
+		return c.malformed("An X-Amz- query parameter was sent twice or is misspelt; send each once, spelt as documented.")
 	case q.seen&paramsRequired != paramsRequired:
-		return p.c.malformed("Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.")
+		return c.malformed("Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.")
 	case p.f.seen&fieldToken != 0:
-		return p.c.mixed()
+		return c.mixed()
 	}
-	if p.c.algorithm = algorithm(q.algorithm); p.c.algorithm == 0 {
-		return p.c.malformed("X-Amz-Algorithm only supports %q and %q", algorithmHMAC, algorithmECDSA)
+	if c.algorithm = algorithm(q.algorithm); c.algorithm == 0 {
+		return c.malformed("X-Amz-Algorithm only supports %q and %q", algorithmHMAC, algorithmECDSA)
 	}
-	if err := p.credential(q.credential, true); err != nil {
+	if err := p.credential(c, q.credential, true); err != nil {
 		return err
 	}
-	p.c.signedHeaders, p.c.signature, p.c.token = q.signedHeaders, q.signature, q.token
-	if err := p.presignedWindow(); err != nil {
+	c.signedHeaders, c.signature, c.token = q.signedHeaders, q.signature, q.token
+	if err := p.presignedWindow(c); err != nil {
 		return err
 	}
-	if err := p.presignedPayload(); err != nil {
+	if err := p.presignedPayload(c); err != nil {
 		return err
 	}
 	if p.f.repeated&fieldHost != 0 {
 		return errorf(iam.SignatureDoesNotMatch, "The Host header field was sent twice; send it once.")
 	}
-	var ok bool
-	if p.c.regionSet, ok = decode(q.regionSet); !ok {
-		return p.c.malformed("X-Amz-Region-Set is not percent-encoded text")
-	}
-	return p.regions()
+	regionSet := decode(q.regionSet)
+	return p.regions(c, regionSet)
 }
 
-func (p *parser) presignedWindow() error {
+func (p *parser) presignedWindow(c *Credential) error {
 	at, ok := parseBasicISO(p.p.date)
 	if !ok {
-		return p.c.malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
+		return c.malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
 	}
-	p.c.date, p.c.signedAt = p.p.date, at
-	if p.c.scope.Date != p.c.date[:8] {
-		return p.c.malformed("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", p.c.scope.Date, p.c.date[:8])
+	c.date, c.signedAt = p.p.date, at
+	if c.scope.Date != c.date[:8] {
+		return c.malformed("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, c.date[:8])
 	}
 	seconds, ok := parseLength(p.p.expires)
 	if !ok {
-		return p.c.malformed("X-Amz-Expires must be a number of seconds from 1 to %d", MaxExpires)
+		return c.malformed("X-Amz-Expires must be a number of seconds from 1 to %d", MaxExpires)
 	}
-	return p.c.window(seconds, p.rules.maxSkew())
+	return c.window(seconds, p.rules.maxSkew())
 }
 
 // window checks a presigned URL's time against the clock: good until the signed
@@ -241,20 +246,20 @@ func (c *Credential) window(expires int64, skew time.Duration) error {
 
 // presignedPayload takes the payload hash from the parameter or the header field;
 // without either the body is not covered.
-func (p *parser) presignedPayload() error {
-	payload, ok := decode(p.p.payload)
+func (p *parser) presignedPayload(c *Credential) error {
+	payload := decode(p.p.payload)
 	switch {
-	case !ok || p.f.repeated&(fieldPayload|fieldDecodedLength|fieldContentLength) != 0:
-		return p.c.malformed("X-Amz-Content-Sha256 must be sent once, and be a SHA-256 in hexadecimal or a word that S3 documents")
+	case p.f.repeated&(fieldPayload|fieldDecodedLength|fieldContentLength) != 0:
+		return c.malformed("X-Amz-Content-Sha256 must be sent once, and be a SHA-256 in hexadecimal or a word that S3 documents")
 	case p.p.seen&paramPayload == 0 && p.f.seen&fieldPayload == 0:
 		payload = unsignedPayload
 	case p.p.seen&paramPayload == 0:
 		payload = p.f.payload
 	case p.f.seen&fieldPayload != 0 && p.f.payload != payload:
-		return p.c.mixed()
+		return c.mixed()
 	}
-	p.c.payload = payload
-	p.c.body = p.c.coverage()
+	c.payload = payload
+	c.body = c.coverage()
 	return nil
 }
 

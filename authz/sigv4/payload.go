@@ -30,10 +30,17 @@ func bodyMode(payload string) BodyMode {
 	case streamingECDSATrailer:
 		return BodyStreamingECDSATrailer
 	}
-	if _, ok := parseSum(payload); ok {
-		return BodySigned
+	if len(payload) != len(emptySHA256) {
+		return 0
 	}
-	return 0
+	var bad byte
+	for i := 0; i < len(payload); i++ {
+		bad |= hexDigit[payload[i]]
+	}
+	if bad > 0x0F {
+		return 0
+	}
+	return BodySigned
 }
 
 // coverage is the body mode of a signed request. The Query services sign the hash

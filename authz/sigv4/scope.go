@@ -10,37 +10,37 @@ import (
 // authorization splits the Authorization field and returns its Credential part.
 // Source: Amazon S3 API Reference, "Authenticating requests: using the
 // Authorization header"; blanks after the commas are optional.
-func (p *parser) authorization() (credential string, err error) {
-	name, rest, _ := strings.Cut(p.f.authorization, " ")
-	if p.c.algorithm = algorithm(name); p.c.algorithm == 0 {
-		return "", p.c.unsupported(name)
+func (p *parser) authorization(c *Credential) (credential string, err error) {
+	name, rest, _ := cutByte(p.f.authorization, ' ')
+	if c.algorithm = algorithm(name); c.algorithm == 0 {
+		return "", c.unsupported(name)
 	}
 	for more := true; more; {
 		var part string
-		part, rest, more = strings.Cut(rest, ",")
-		key, value, _ := strings.Cut(trimBlanks(part), "=")
+		part, rest, more = cutByte(rest, ',')
+		key, value, _ := cutByte(trimBlanks(part), '=')
 		slot := &credential
 		switch key {
 		case "Credential":
 		case "SignedHeaders":
-			slot = &p.c.signedHeaders
+			slot = &c.signedHeaders
 		case "Signature":
-			slot = &p.c.signature
+			slot = &c.signature
 		default:
-			return "", p.c.malformed("it has a part that is none of Credential, SignedHeaders and Signature.")
+			return "", c.malformed("it has a part that is none of Credential, SignedHeaders and Signature.")
 		}
 		if *slot != "" {
-			return "", p.c.malformed("%s is there twice.", key)
+			return "", c.malformed("%s is there twice.", key)
 		}
 		*slot = value
 	}
 	switch {
 	case credential == "":
-		return "", p.c.malformed("missing Credential.")
-	case p.c.signedHeaders == "":
-		return "", p.c.malformed("missing SignedHeaders.")
-	case p.c.signature == "":
-		return "", p.c.malformed("missing Signature.")
+		return "", c.malformed("missing Credential.")
+	case c.signedHeaders == "":
+		return "", c.malformed("missing SignedHeaders.")
+	case c.signature == "":
+		return "", c.malformed("missing Signature.")
 	}
 	return credential, nil
 }
@@ -59,11 +59,10 @@ func (c *Credential) unsupported(scheme string) *Error {
 
 // credential reads ACCESSKEY/DATE/REGION/SERVICE/aws4_request, without the region
 // for SigV4A. In a query the slashes are encoded.
-func (p *parser) credential(text string, encoded bool) error {
-	c := &p.c
+func (p *parser) credential(c *Credential, text string, encoded bool) error {
 	id, ok := c.cutScope(text, encoded)
-	if ok && encoded {
-		id, ok = decode(id)
+	if encoded {
+		id = decode(id)
 	}
 	if !ok {
 		return c.malformed("the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
@@ -72,7 +71,7 @@ func (p *parser) credential(text string, encoded bool) error {
 		return c.malformed("the access key id must be 1 to %d printable characters.", maxAccessKeyID)
 	}
 	c.accessKeyID = id
-	return p.scope()
+	return p.scope(c)
 }
 
 // cutScope takes the scope off the end of text and returns what is before it.
@@ -85,30 +84,26 @@ func (c *Credential) cutScope(text string, encoded bool) (before string, ok bool
 		rest, region = cutLast(rest, encoded)
 	}
 	before, date := cutLast(rest, encoded)
-	ok = true
 	if encoded {
-		var ok1, ok2 bool
-		region, ok1 = decode(region)
-		service, ok2 = decode(service)
-		ok = ok1 && ok2
+		region = decode(region)
+		service = decode(service)
 	}
 	c.scope = Scope{Date: date, Region: region, Service: Service(service)}
-	return before, ok && end == terminator && len(date) == 8 && allDigits(date)
+	return before, end == terminator && len(date) == 8 && allDigits(date)
 }
 
 // cutLast cuts text around its last slash, which in a query may be encoded.
 // Without a slash all of it is after.
 func cutLast(text string, encoded bool) (before, after string) {
-	i, width := strings.LastIndexByte(text, '/'), 1
-	if encoded {
-		if j := max(strings.LastIndex(text, "%2F"), strings.LastIndex(text, "%2f")); j > i {
-			i, width = j, 3
+	for i := len(text) - 1; i >= 0; i-- {
+		switch {
+		case text[i] == '/':
+			return text[:i], text[i+1:]
+		case encoded && text[i] == '%' && len(text)-i >= 3 && text[i+1] == '2' && text[i+2]|0x20 == 'f':
+			return text[:i], text[i+3:]
 		}
 	}
-	if i < 0 {
-		return "", text
-	}
-	return text[:i], text[i+width:]
+	return "", text
 }
 
 func printable(s string) bool {
@@ -121,8 +116,7 @@ func printable(s string) bool {
 }
 
 // scope checks service and region against the rules.
-func (p *parser) scope() error {
-	c := &p.c
+func (p *parser) scope(c *Credential) error {
 	if !slices.Contains(p.rules.Services, c.scope.Service) {
 		if c.isQuery() {
 			return errorf(iam.SignatureDoesNotMatch, "Credential should be scoped to correct service: '%s'.", c.service)
@@ -146,12 +140,11 @@ func (c *Credential) wrongRegion(expected string) *Error {
 
 // regions checks the region set of a SigV4A signature: one entry must match one
 // of the server's regions. "*" stands for any characters.
-func (p *parser) regions() error {
-	c := &p.c
+func (p *parser) regions(c *Credential, set string) error {
 	if c.algorithm != ECDSAP256 {
 		return nil
 	}
-	for rest, more := c.regionSet, true; more; {
+	for rest, more := set, true; more; {
 		var pattern string
 		pattern, rest, more = strings.Cut(rest, ",")
 		pattern = trimBlanks(pattern)
@@ -161,7 +154,7 @@ func (p *parser) regions() error {
 			return nil
 		}
 	}
-	return c.malformed("X-Amz-Region-Set %q does not include this region, '%s'", c.regionSet, p.rules.Regions[0])
+	return c.malformed("X-Amz-Region-Set %q does not include this region, '%s'", set, p.rules.Regions[0])
 }
 
 // matches reports whether region matches a pattern in which "*" stands for any

@@ -123,18 +123,21 @@ func (s *signer) sign() (string, error) {
 		req.Body = KnownBody(sum)
 	}
 	s.c.req = &req
-	s.c.path, s.c.query = splitTarget(req.Target)
 	s.headers()
-	h := hashers.Get().(*hasher)
-	defer h.release()
 	if s.c.algorithm = HMACSHA256; s.c.kind == Presigned {
 		s.c.signedHeaders = encode(s.c.signedHeaders)
 	}
-	if err := h.build(&s.c); err != nil {
+	h := hashers.Get().(*hasher)
+	defer h.release()
+	path, query := splitTarget(req.Target)
+	if !h.scanQuery(query, new(params)) {
+		return "", invalidURI()
+	}
+	if err := h.canonicalise(&s.c, path); err != nil {
 		return "", err
 	}
 	key := DeriveSigningKey(s.credentials.Secret, s.c.scope)
-	h.hmac(&key, h.message)
+	h.hmac(&key, h.stringToSign(&s.c))
 	return hex.EncodeToString(h.mac[:]), nil
 }
 

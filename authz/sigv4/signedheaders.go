@@ -18,17 +18,15 @@ func (s *headerSet) has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
 // that lacks host or the date, and a request with an x-amz-* field outside the
 // list.
 func (h *hasher) appendHeaders(dst []byte, c *Credential) ([]byte, error) {
-	if !h.decodeNames(c) {
-		return nil, c.malformed("SignedHeaders is not percent-encoded text.")
-	}
+	h.decodeNames(c)
 	var signed headerSet
 	var previous []byte
 	host, date := false, c.dateField == ""
-	count := 0
-	for rest, more := h.names, true; more; count++ {
-		var name []byte
-		name, rest, more = bytes.Cut(rest, []byte(";"))
-		if !lowerToken(name) || bytes.Compare(name, previous) <= 0 || count == MaxSignedHeaders {
+	for start, count := 0, 0; start <= len(h.names); count++ {
+		name := token(h.names[start:])
+		start += len(name) + 1
+		if len(name) == 0 || start <= len(h.names) && h.names[start-1] != ';' ||
+			bytes.Compare(name, previous) <= 0 || count == MaxSignedHeaders {
 			return nil, c.malformed("SignedHeaders must be a list of lower-case header names, sorted, separated by semicolons.")
 		}
 		previous = name
@@ -43,21 +41,12 @@ func (h *hasher) appendHeaders(dst []byte, c *Credential) ([]byte, error) {
 }
 
 // decodeNames leaves the list of signed headers in h.names.
-func (h *hasher) decodeNames(c *Credential) bool {
-	h.names = h.names[:0]
-	if c.kind != Presigned {
-		h.names = append(h.names, c.signedHeaders...)
-		return true
+func (h *hasher) decodeNames(c *Credential) {
+	if c.kind == Presigned {
+		h.names = appendDecoded(h.names[:0], c.signedHeaders)
+	} else {
+		h.names = append(h.names[:0], c.signedHeaders...)
 	}
-	for rest := c.signedHeaders; rest != ""; {
-		b, width := decodeByte(rest)
-		if width == 0 {
-			return false
-		}
-		h.names = append(h.names, b)
-		rest = rest[width:]
-	}
-	return true
 }
 
 // appendHeader appends the canonical line of the field called name: its values
@@ -67,7 +56,7 @@ func appendHeader(dst []byte, headers []Header, name []byte, signed *headerSet) 
 	dst = append(append(dst, name...), ':')
 	found := false
 	for i := range headers {
-		if !equalFold(headers[i].Name, name) {
+		if len(headers[i].Name) != len(name) || !equalFold(headers[i].Name, name) {
 			continue
 		}
 		if strings.IndexByte(headers[i].Value, '\n') >= 0 {

@@ -19,20 +19,25 @@ func equalFold[T string | []byte](name string, lower T) bool {
 	if len(name) != len(lower) {
 		return false
 	}
-	for i := 0; i < len(name); i++ {
-		if toLower(name[i]) != lower[i] {
+	for i := len(name) - 1; i >= 0; i-- { // names differ at their end
+		if lowerByte[name[i]] != lower[i] {
 			return false
 		}
 	}
 	return true
 }
 
-func toLower(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		c += 'a' - 'A'
+func toLower(c byte) byte { return lowerByte[c] }
+
+var lowerByte = func() (t [256]byte) {
+	for i := range t {
+		t[i] = byte(i)
 	}
-	return c
-}
+	for c := 'A'; c <= 'Z'; c++ {
+		t[c] += 'a' - 'A'
+	}
+	return t
+}()
 
 // hasPrefixFold reports whether name begins with lower in any ASCII case.
 func hasPrefixFold(name, lower string) bool {
@@ -53,6 +58,14 @@ var hexDigit = func() (t [256]byte) {
 	return t
 }()
 
+// cutByte is strings.Cut around a single byte, small enough to be inlined.
+func cutByte(s string, sep byte) (before, after string, found bool) {
+	if i := strings.IndexByte(s, sep); i >= 0 {
+		return s[:i], s[i+1:], true
+	}
+	return s, "", false
+}
+
 // splitTarget splits a raw request-target at its first question mark. The
 // absolute form that proxies receive loses its scheme and authority.
 func splitTarget(target string) (path, query string) {
@@ -65,30 +78,8 @@ func splitTarget(target string) (path, query string) {
 			target = rest[end:]
 		}
 	}
-	path, query, _ = strings.Cut(target, "?")
+	path, query, _ = cutByte(target, '?')
 	return path, query
-}
-
-// nextParam cuts the first parameter off a raw query. A parameter without "="
-// has an empty value; "+" and ";" are ordinary characters.
-func nextParam(query string) (name, value, rest string) {
-	pair, rest, _ := strings.Cut(query, "&")
-	name, value, _ = strings.Cut(pair, "=")
-	return name, value, rest
-}
-
-// decodeShort percent-decodes s into dst, as far as the capacity goes: what does
-// not fit, or is not well formed, comes back empty.
-func decodeShort(dst []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
-		c, width := decodeByte(s[i:])
-		if width == 0 || len(dst) == cap(dst) {
-			return nil
-		}
-		dst = append(dst, c)
-		i += width - 1
-	}
-	return dst
 }
 
 // decodeByte reads the first, perhaps percent-encoded, byte of s, which is not
@@ -107,22 +98,26 @@ func decodeByte(s string) (c byte, width int) {
 	return high<<4 | low, 3
 }
 
-// decode percent-decodes s; ok is false if it is not well formed. It copies only
-// if there is something to decode.
-func decode(s string) (text string, ok bool) {
-	if strings.IndexByte(s, '%') < 0 {
-		return s, true
-	}
-	plain := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		c, width := decodeByte(s[i:])
+// appendDecoded appends s, percent-decoded. Where s is not well formed it ends.
+func appendDecoded(dst []byte, s string) []byte {
+	for s != "" {
+		c, width := decodeByte(s)
 		if width == 0 {
-			return "", false
+			break
 		}
-		plain = append(plain, c)
-		i += width - 1
+		dst = append(dst, c)
+		s = s[width:]
 	}
-	return string(plain), true
+	return dst
+}
+
+// decode percent-decodes s, which is well formed. It copies only if there is
+// something to decode.
+func decode(s string) string {
+	if strings.IndexByte(s, '%') < 0 {
+		return s
+	}
+	return string(appendDecoded(nil, s))
 }
 
 // tokenByte marks the characters of an HTTP token (RFC 9110, section 5.6.2) that
@@ -134,14 +129,14 @@ var tokenByte = func() (t [256]bool) {
 	return t
 }()
 
-// lowerToken reports whether s is a non-empty token without upper-case letters.
-func lowerToken(s []byte) bool {
-	for _, c := range s {
+// token returns the token without upper-case letters that s begins with.
+func token(s []byte) []byte {
+	for i, c := range s {
 		if !tokenByte[c] {
-			return false
+			return s[:i]
 		}
 	}
-	return len(s) > 0
+	return s
 }
 
 // allDigits reports whether s is one or more decimal digits.

@@ -52,15 +52,15 @@ func newDigest(name string) hash.Hash {
 	return nil
 }
 
-func newTrailer(c *Credential) (*trailer, error) {
-	t := &trailer{announced: c.body == BodyStreamingTrailer || c.body == BodyUnsignedTrailer}
-	if t.announced != (c.trailer != "") {
+func newTrailer(mode BodyMode, names string) (*trailer, error) {
+	t := &trailer{announced: mode == BodyStreamingTrailer || mode == BodyUnsignedTrailer}
+	if t.announced != (names != "") {
 		return nil, errorf(InvalidRequest, "x-amz-trailer and the kind of x-amz-content-sha256 must agree whether the body has trailers.")
 	}
 	if !t.announced {
 		return t, nil
 	}
-	for name := range strings.SplitSeq(c.trailer, ",") {
+	for name := range strings.SplitSeq(names, ",") {
 		name = strings.ToLower(trimBlanks(name))
 		digest := newDigest(name)
 		if digest == nil || len(t.sums) == maxTrailers || t.find(name) != nil {

@@ -2,7 +2,7 @@ package sigv4
 
 import (
 	"crypto/sha256"
-	"crypto/subtle"
+	"encoding/binary"
 	"encoding/hex"
 	"time"
 
@@ -83,15 +83,10 @@ func (c *Credential) Verify(key *SigningKey) (Verified, error) {
 		return Verified{}, c.internal("the signing key is for another scope or algorithm than the request")
 	case c.kind == PostForm:
 		return c.verifyForm(key)
-	case c.kind == Attested:
-		return c.verifyAttested(key)
 	}
 	h := hashers.Get().(*hasher)
 	defer h.release()
-	if err := h.build(c); err != nil {
-		return Verified{}, err
-	}
-	h.hmac(key, h.message)
+	h.hmac(key, h.stringToSign(c))
 	if !h.matches(c.signature) {
 		return Verified{}, h.mismatch(c)
 	}
@@ -127,20 +122,18 @@ func (c *Credential) checkPayload() error {
 		return errorf(InvalidArgument, "x-amz-content-sha256 must be %s, a %s word that S3 documents, or a valid sha256 value.",
 			unsignedPayload, "STREAMING-")
 	}
-	sum, hashed := parseSum(c.payload)
-	if !hashed || !c.req.Body.known || sum == c.req.Body.sum {
+	if c.req == nil || !c.req.Body.known {
+		return nil
+	}
+	if sum, hashed := parseSum(c.payload); !hashed || sum == c.req.Body.sum {
 		return nil
 	}
 	return errorf(XAmzContentSHA256Mismatch, "The provided 'x-amz-content-sha256' header does not match what was computed.").
 		with("ClientComputedContentSHA256", c.payload).with("S3ComputedContentSHA256", hex.EncodeToString(c.req.Body.sum[:]))
 }
 
-// build leaves the canonical request in h.canonical and the string to sign in
-// h.message.
-func (h *hasher) build(c *Credential) error {
-	if err := h.canonicalise(c); err != nil {
-		return err
-	}
+// stringToSign writes the text that the signature is made of.
+func (h *hasher) stringToSign(c *Credential) []byte {
 	name := algorithmHMAC
 	if c.algorithm == ECDSAP256 {
 		name = algorithmECDSA
@@ -148,36 +141,34 @@ func (h *hasher) build(c *Credential) error {
 	h.message = append(append(h.message[:0], name...), '\n')
 	h.message = append(append(h.message, c.date...), '\n')
 	h.message = append(c.scope.append(h.message), '\n')
-	sum := sha256.Sum256(h.canonical)
-	h.message = hex.AppendEncode(h.message, sum[:])
-	return nil
+	h.message = hex.AppendEncode(h.message, c.canonical[:])
+	return h.message
 }
 
-// canonicalise writes the canonical request. Source: AWS General Reference,
-// "Create a signed AWS API request", create a canonical request.
-func (h *hasher) canonicalise(c *Credential) error {
-	if !methodToken(c.req.Method) || c.path != "" && c.path[0] != '/' {
-		return errorf(InvalidURI, "Couldn't parse the specified URI.")
+// canonicalise writes the canonical request and leaves its hash in c. The query
+// has been scanned. Source: AWS General Reference, "Create a signed AWS API
+// request", create a canonical request.
+func (h *hasher) canonicalise(c *Credential, path string) error {
+	if !methodToken(c.req.Method) || path != "" && path[0] != '/' {
+		return invalidURI()
 	}
 	dst := append(append(h.canonical[:0], c.req.Method...), '\n')
 	if c.isQuery() {
-		dst = appendPathGeneric(dst, c.path, c.keepDots)
-	} else {
-		dst = appendPathS3(dst, c.path)
+		dst = appendPathGeneric(dst, path, c.keepDots)
+	} else if dst = appendPathS3(dst, path); dst == nil {
+		return invalidURI()
 	}
-	if dst != nil {
-		dst = h.appendQuery(append(dst, '\n'), c.query, c.kind == Presigned)
-	}
-	if dst == nil {
-		return errorf(InvalidURI, "Couldn't parse the specified URI.")
-	}
+	dst = h.appendQuery(append(dst, '\n'))
 	dst, err := h.appendHeaders(append(dst, '\n'), c)
 	if err != nil {
 		return err
 	}
 	dst = append(append(append(dst, '\n'), h.names...), '\n')
-	h.canonical, err = c.appendPayload(dst)
-	return err
+	if h.canonical, err = c.appendPayload(dst); err != nil {
+		return err
+	}
+	c.canonical = sha256.Sum256(h.canonical)
+	return nil
 }
 
 // appendPayload appends the payload hash. Clients of the Query services sign a
@@ -212,17 +203,29 @@ func (h *hasher) matches(signature string) bool {
 	var computed, sent [2 * sha256.Size]byte
 	hex.Encode(computed[:], h.mac[:])
 	copy(sent[:], signature)
-	return subtle.ConstantTimeCompare(computed[:], sent[:]) == 1
+	var differ uint64
+	for i := 0; i < len(computed); i += 8 {
+		differ |= binary.NativeEndian.Uint64(computed[i:]) ^ binary.NativeEndian.Uint64(sent[i:])
+	}
+	return differ == 0
 }
 
 // mismatch says what the server saw, so that the author of a client can compare.
+// The canonical request is written once more for that.
 func (h *hasher) mismatch(c *Credential) *Error {
 	if c.isQuery() {
 		return errorf(iam.SignatureDoesNotMatch, "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
 	}
 	e := errorf(iam.SignatureDoesNotMatch, "The request signature we calculated does not match the signature you provided. Check your key and signing method.")
-	return e.with("AWSAccessKeyId", c.accessKeyID).with("StringToSign", string(h.message)).
-		with("SignatureProvided", c.signature).with("CanonicalRequest", string(h.canonical))
+	e.with("AWSAccessKeyId", c.accessKeyID).with("StringToSign", string(h.message)).with("SignatureProvided", c.signature)
+	if c.kind == HeaderSigned || c.kind == Presigned {
+		again := *c
+		path, query := splitTarget(c.req.Target)
+		if h.scanQuery(query, new(params)) && h.canonicalise(&again, path) == nil {
+			e.with("CanonicalRequest", string(h.canonical))
+		}
+	}
+	return e
 }
 
 // internal reports a mistake of the caller, never of the client.
