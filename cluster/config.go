@@ -1,19 +1,83 @@
 package cluster
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/doorward/doorward/internal/seal"
+	"github.com/doorward/doorward/raft"
 )
 
-// Config says what a node is made of.
+// Config says what a node is made of. [DefaultConfig] fills everything but Dir and
+// Root.
 type Config struct {
 	// Dir is the data directory. One process at a time may use it.
 	Dir string
 
-	// Root says where the root key is. It is never in Dir on a real node.
+	// Root says where the root key is: outside Dir, on a real node. Every node of a
+	// cluster has the same one.
 	Root seal.Source
+
+	// Former are root keys that were in use before. What they sealed can still be
+	// opened; it is sealed anew under Root in the background.
+	Former []seal.Source
+
+	// Regions get signing keys brought to sidecars before they are needed;
+	// us-east-1. Keys for other regions are asked for.
+	Regions []string
+
+	// Timeout bounds a write or consistent read whose caller has set no earlier end:
+	// through an election, it waits for the new leader; 5 s.
+	Timeout time.Duration
+
+	// ExpireEvery is how often the leader removes sessions that are over, and
+	// ExpireBatch how many a command removes at most; 1 min and 1024. Nothing depends
+	// on it but memory: readers refuse an expired session by themselves.
+	ExpireEvery time.Duration
+	ExpireBatch uint32
+
+	// Raft is how the log is kept. Its Dir, Network and Logger are set by the node.
+	Raft raft.Config
+
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
 
 	// Logger gets what happens; nil discards.
 	Logger *slog.Logger
+}
+
+// DefaultConfig returns the values named at the fields of [Config].
+func DefaultConfig() Config {
+	return Config{
+		Regions: []string{"us-east-1"},
+		Timeout: 5 * time.Second, ExpireEvery: time.Minute, ExpireBatch: 1024,
+		Raft: raft.DefaultConfig(),
+	}
+}
+
+// Validate reports the first field that cannot work, and what would.
+func (c *Config) Validate() error {
+	switch {
+	case c.Dir == "":
+		return errors.New("cluster config: Dir is empty, a data directory is needed")
+	case c.Root == (seal.Source{}):
+		return errors.New("cluster config: Root is empty, a root key is needed")
+	case len(c.Regions) == 0:
+		return errors.New("cluster config: Regions is empty, the region of the S3 servers is needed")
+	case c.Timeout <= 0 || c.ExpireEvery <= 0 || c.ExpireBatch < 1:
+		return fmt.Errorf("cluster config: Timeout %v and ExpireEvery %v have to be positive, ExpireBatch %d at least 1", c.Timeout, c.ExpireEvery, c.ExpireBatch)
+	}
+	return nil
+}
+
+func (c *Config) setDefaults() {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	c.Raft.Dir, c.Raft.Logger = c.Dir, c.Logger
 }

@@ -33,10 +33,12 @@ func newWorld(t *testing.T, ring int) *world {
 	w.view.Store(state.Empty())
 	w.Feed = New(Config{
 		Node: "n1", View: w.view.Load, RingSteps: ring,
-		TokenKeys:  func() [][]byte { return [][]byte{make([]byte, 32)} },
-		OpenSecret: func(_ iam.AccessKeyID, s iam.Sealed) ([]byte, error) { return []byte(strings.TrimPrefix(string(s), "sealed ")), nil },
-		Now:        func() time.Time { return time.Unix(0, w.now.Load()) },
-		Regions:    []string{"us-east-1", "eu-west-1"},
+		TokenKeys: func() [][]byte { return [][]byte{make([]byte, 32)} },
+		OpenSecret: func(_ iam.AccessKeyID, s iam.Sealed) ([]byte, error) {
+			return []byte(strings.TrimPrefix(string(s), "sealed ")), nil
+		},
+		Now:     func() time.Time { return time.Unix(0, w.now.Load()) },
+		Regions: []string{"us-east-1", "eu-west-1"},
 	})
 	w.step(iam.Change{Store: &iam.Store{ClusterID: "c1", Account: iam.FirstAccount, Epoch: 1}})
 	return w
