@@ -58,8 +58,8 @@ func (c *caller) holdsFor(index iam.Index) bool {
 
 // newCaller makes the caller of an access key, nil if the view has no such key. It
 // keeps no reference to id.
-func newCaller(v *state.View, id iam.AccessKeyID) *caller {
-	m := maker{view: v, caller: &caller{madeAt: v.Index()}}
+func newCaller(v *state.View, id iam.AccessKeyID, compile *compiler) *caller {
+	m := maker{view: v, compile: compile, caller: &caller{madeAt: v.Index()}}
 	if key, ok := v.AccessKey(id); ok {
 		m.depend(iam.TableAccessKeys, "", string(key.ID))
 		m.longTerm(key)
@@ -75,8 +75,9 @@ func newCaller(v *state.View, id iam.AccessKeyID) *caller {
 
 // maker makes a caller and notes each record that it reads.
 type maker struct {
-	view   *state.View
-	caller *caller
+	view    *state.View
+	compile *compiler
+	caller  *caller
 }
 
 func (m *maker) depend(table iam.Table, account iam.AccountID, name string) {
@@ -238,7 +239,7 @@ func (m *maker) finish(p authz.Policies) {
 		}
 		p.ServiceControl = append(p.ServiceControl, set)
 	}
-	m.caller.authority = newAuthority(p)
+	m.caller.authority = m.compile.authority(p, m.caller.principal.Type)
 }
 
 func (m *maker) policies(attached []iam.ARN, inline []iam.InlinePolicy) authz.PolicySet {

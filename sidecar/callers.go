@@ -25,8 +25,9 @@ const waysPerSet = 8
 // in making a caller must not add it if the follower has meanwhile changed what it
 // was made from: add compares with the recent changes, under the lock.
 type callers struct {
-	mask uint64
-	ways []atomic.Pointer[caller] // sets of waysPerSet
+	mask    uint64
+	ways    []atomic.Pointer[caller] // sets of waysPerSet
+	compile *compiler
 
 	mu   sync.Mutex
 	uses map[recordKey]map[*caller]bool // callers in ways, by the records they were made from
@@ -48,10 +49,11 @@ type change struct {
 
 func newCallers(floor iam.Index, size int) *callers {
 	return &callers{
-		mask:  uint64(size/waysPerSet - 1),
-		ways:  make([]atomic.Pointer[caller], size),
-		floor: floor,
-		uses:  make(map[recordKey]map[*caller]bool),
+		mask:    uint64(size/waysPerSet - 1),
+		ways:    make([]atomic.Pointer[caller], size),
+		floor:   floor,
+		compile: newCompiler(),
+		uses:    make(map[recordKey]map[*caller]bool),
 	}
 }
 
@@ -63,7 +65,7 @@ func (t *callers) find(v *state.View, id iam.AccessKeyID) *caller {
 			return c
 		}
 	}
-	c := newCaller(v, id)
+	c := newCaller(v, id, t.compile)
 	if c != nil {
 		t.add(set, c)
 	}

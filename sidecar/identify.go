@@ -167,11 +167,19 @@ func (i *inquiry) verify() (err error) {
 	switch {
 	case errors.Is(err, &iam.Error{Code: iam.NoSuchEntity}):
 		return i.claim.Refuse(sigv4.UnknownAccessKey)
+	case errors.Is(err, &iam.Error{Code: iam.ValidationError}):
+		return badScope
 	case err != nil:
 		return err
 	}
 	i.proof, err = i.claim.Verify(key)
 	return err
+}
+
+// badScope refuses a scope that the store derives no keys for.
+var badScope = &sigv4.Error{
+	Code: sigv4.AuthorizationHeaderMalformed, Status: 400,
+	Message: "The authorization header is malformed; no key is derived for its date and region.",
 }
 
 // youth is how long after a key was made a denial is looked at again in a view

@@ -35,7 +35,6 @@ type inquiry struct {
 	context authz.Context
 	tags    [len(families)][]authz.Tag
 	age, ip []byte
-	bucket  authz.Policy
 }
 
 var inquiries = sync.Pool{New: func() any { return new(inquiry) }}
@@ -114,7 +113,7 @@ func (i *inquiry) evaluate() {
 
 // ask puts one question, under the context that is in place, to the caller's
 // authority.
-func (i *inquiry) ask(action, resource string, owner iam.AccountID, bucket *authz.Policy) authz.Decision {
+func (i *inquiry) ask(action, resource string, owner iam.AccountID, bucket *authz.BucketPolicy) authz.Decision {
 	question := authz.Request{Action: action, Resource: resource, ResourceAccount: owner, Context: &i.context}
 	if i.who == nil {
 		return nobody.decide(&question, bucket)
@@ -125,7 +124,7 @@ func (i *inquiry) ask(action, resource string, owner iam.AccountID, bucket *auth
 
 // bucketOf returns the owner and the policy of a bucket: what the S3 server says,
 // else what the store has.
-func (i *inquiry) bucketOf(name string) (iam.AccountID, *authz.Policy) {
+func (i *inquiry) bucketOf(name string) (iam.AccountID, *authz.BucketPolicy) {
 	owner, document := i.request.BucketAccount, i.request.BucketPolicy
 	if record, ok := i.view.Bucket(name); ok {
 		if owner == "" {
@@ -138,8 +137,7 @@ func (i *inquiry) bucketOf(name string) (iam.AccountID, *authz.Policy) {
 	if document == "" {
 		return owner, nil
 	}
-	i.bucket = authz.Policy{Name: "bucket policy", Document: document}
-	return owner, &i.bucket
+	return owner, i.view.callers.compile.bucket(document)
 }
 
 // record notes the decision for whoever listens, and ends the inquiry.

@@ -89,7 +89,7 @@ func (k *keys) fetch(ctx context.Context, name keyName, f *fetch, forgotten uint
 	if f.err == nil && (f.key.AccessKey != name.id || f.key.Scope != name.scope) {
 		f.err = errors.New("source answered with the signing key of something else")
 	}
-	if f.err != nil && !errors.Is(f.err, &iam.Error{Code: iam.NoSuchEntity}) {
+	if f.err != nil && !definite(f.err) {
 		f.err = fmt.Errorf("%w: signing key: %w", ErrUnconfirmed, f.err)
 	}
 	k.mu.Lock()
@@ -101,6 +101,12 @@ func (k *keys) fetch(ctx context.Context, name keyName, f *fetch, forgotten uint
 	}
 	k.mu.Unlock()
 	close(f.done)
+}
+
+// definite reports whether an error is the store's word on the key, and not a
+// failure to ask.
+func definite(err error) bool {
+	return errors.Is(err, &iam.Error{Code: iam.NoSuchEntity}) || errors.Is(err, &iam.Error{Code: iam.ValidationError})
 }
 
 // push takes keys that the feed brings.

@@ -17,7 +17,8 @@ type Source interface {
 	Follow(ctx context.Context, from wire.Position, sink func(wire.Frame) error) error
 
 	// SigningKey returns the key of an access key for one scope. The error is an
-	// iam.Error with code NoSuchEntity if there is no such access key. The answer
+	// iam.Error with code NoSuchEntity if there is no such access key, and with code
+	// ValidationError if no key is derived for the scope. The answer
 	// is as new as every frame that was sent before the call.
 	SigningKey(ctx context.Context, id iam.AccessKeyID, scope wire.Scope) (wire.SigningKey, error)
 
