@@ -157,6 +157,30 @@ func (c *Client) JSON(ctx context.Context, method, path string, in, out any) (Me
 	return metaOf(answer), nil
 }
 
+// pages collects all pages of a list under /v1; items takes them out of an answer.
+func pages[A, T any](ctx context.Context, c *Client, path string, query url.Values, items func(*A) []T) ([]T, error) {
+	all := []T{}
+	query.Set("MaxItems", pageSize)
+	for {
+		var raw json.RawMessage
+		if _, err := c.JSON(ctx, http.MethodGet, path+"?"+query.Encode(), nil, &raw); err != nil {
+			return nil, err
+		}
+		var answer A
+		var page struct {
+			Marker string `json:"marker"`
+		}
+		if err := errors.Join(json.Unmarshal(raw, &answer), json.Unmarshal(raw, &page)); err != nil {
+			return nil, &Unavailable{Endpoint: c.endpoint.String(), Cause: fmt.Errorf("answer of %s: %w", path, err)}
+		}
+		all = append(all, items(&answer)...)
+		if page.Marker == "" {
+			return all, nil
+		}
+		query.Set("Marker", page.Marker)
+	}
+}
+
 // Ready asks /readyz and returns what it says. A store that is not ready is
 // Unavailable.
 func (c *Client) Ready(ctx context.Context) (string, error) {

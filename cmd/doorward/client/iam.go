@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 
 	"github.com/doorward/doorward/iam"
@@ -24,6 +25,7 @@ type AccessKey struct {
 	Secret  string          `xml:"SecretAccessKey" json:"secret_access_key,omitempty"`
 	Status  string          `xml:"Status" json:"status"`
 	Created string          `xml:"CreateDate" json:"created"`
+	Expires string          `xml:"-" json:"expires,omitempty"`
 }
 
 // Policy is a managed policy. Document is filled by GetPolicy only.
@@ -123,6 +125,21 @@ func (c *Client) CreateAccessKey(ctx context.Context, user string) (AccessKey, M
 	var result struct{ AccessKey AccessKey }
 	meta, err := c.query(ctx, iamService, "CreateAccessKey", form("UserName", user), &result)
 	return result.AccessKey, meta, err
+}
+
+// NewAccessKey is a key pair to make with an expiry, or to take over from elsewhere.
+type NewAccessKey struct {
+	ID      string `json:"access_key_id,omitempty"` // empty: made by the store
+	Secret  string `json:"secret_access_key,omitempty"`
+	Expires string `json:"expires,omitempty"` // RFC 3339; empty: never
+}
+
+// AddAccessKey makes or takes over a key pair for a user. The answer has a secret
+// only if the store made it.
+func (c *Client) AddAccessKey(ctx context.Context, user string, wanted NewAccessKey) (AccessKey, Meta, error) {
+	var made AccessKey
+	meta, err := c.JSON(ctx, http.MethodPost, "/v1/users/"+url.PathEscape(user)+"/access-keys", wanted, &made)
+	return made, meta, err
 }
 
 // ListAccessKeys returns a user's keys, without secrets.

@@ -95,6 +95,16 @@ func (c *Client) UpdateUser(ctx context.Context, name string, change UserChange)
 	return c.JSON(ctx, http.MethodPatch, "/v1/users/"+url.PathEscape(name), body, nil)
 }
 
+// SetSecret sets the secret with which the user's name is an access key id.
+func (c *Client) SetSecret(ctx context.Context, name, secret string) (Meta, error) {
+	return c.JSON(ctx, http.MethodPut, "/v1/users/"+url.PathEscape(name)+"/secret-key", map[string]string{"secret_key": secret}, nil)
+}
+
+// RemoveSecret makes the user's name no access key id any more.
+func (c *Client) RemoveSecret(ctx context.Context, name string) (Meta, error) {
+	return c.JSON(ctx, http.MethodDelete, "/v1/users/"+url.PathEscape(name)+"/secret-key", nil, nil)
+}
+
 // DeleteUser deletes a user; with cascade also all that is the user's.
 func (c *Client) DeleteUser(ctx context.Context, name string, cascade bool) (Meta, error) {
 	return c.JSON(ctx, http.MethodDelete, "/v1/users/"+url.PathEscape(name)+"?cascade="+strconv.FormatBool(cascade), nil, nil)

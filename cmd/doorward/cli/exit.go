@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/doorward/doorward/authz/sigv4"
+	"github.com/doorward/doorward/cmd/doorward/client"
+	"github.com/doorward/doorward/iam"
+)
+
+// The exit codes of every command.
+const (
+	exitOK          = 0
+	exitLocal       = 1 // wrong usage, or something on this machine failed
+	exitRefused     = 2 // the store refused
+	exitUnavailable = 3 // the store did not answer in time, or cannot serve
+)
+
+// hintedError is an error with what to do about it.
+type hintedError struct {
+	error
+	hint string
+}
+
+func (e *hintedError) Unwrap() error { return e.error }
+
+// withHint says what to do about err, in one sentence.
+func withHint(err error, format string, args ...any) error {
+	return &hintedError{err, fmt.Sprintf(format, args...)}
+}
+
+// report prints err and what to do next, and returns the exit code.
+func (a *app) report(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintf(a.Err, "doorward: %v\n", err)
+	if hint := a.hintFor(err); hint != "" {
+		fmt.Fprintf(a.Err, "  %s\n", hint)
+	}
+	return exitCode(err)
+}
+
+// exitStatus is the end of a command that another program's end decides; nothing
+// is printed for it.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+func exitCode(err error) int {
+	if unavailable, ok := errors.AsType[*client.Unavailable](err); ok && unavailable != nil {
+		return exitUnavailable
+	}
+	if refused, ok := errors.AsType[*client.Error](err); ok && refused != nil {
+		return exitRefused
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return exitUnavailable
+	}
+	return exitLocal
+}
+
+// hintFor returns the next step for an error: the one that its command knows,
+// or the usual one for its class.
+func (a *app) hintFor(err error) string {
+	if hinted, ok := errors.AsType[*hintedError](err); ok {
+		return hinted.hint
+	}
+	if errors.Is(err, client.ErrNoCredentials) {
+		return "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --profile."
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return ""
+	}
+	if refused, ok := errors.AsType[*client.Error](err); ok {
+		return a.hintForCode(refused.Code)
+	}
+	if _, ok := errors.AsType[*client.Unavailable](err); ok {
+		return "Is the store running, and is this its address? Start one with `doorward dev`, or name another with --endpoint or DOORWARD_ENDPOINT."
+	}
+	return ""
+}
+
+func (a *app) hintForCode(code iam.Code) string {
+	switch code {
+	case iam.InvalidClientTokenID:
+		return fmt.Sprintf("This store does not know the access key %s, or it is inactive. Check --endpoint, and AWS_ACCESS_KEY_ID or --profile.", a.signer)
+	case iam.SignatureDoesNotMatch:
+		return fmt.Sprintf("The secret does not belong to access key %s. Check AWS_SECRET_ACCESS_KEY or the profile.", a.signer)
+	case iam.ExpiredToken:
+		return "The session has ended. Get a new one with `doorward sts assume-role`, or unset AWS_SESSION_TOKEN and use long-term keys."
+	case sigv4.RequestTimeTooSkewed:
+		return "The clocks of this machine and of the store differ by more than 15 minutes. Set them right."
+	case iam.AccessDenied:
+		return "Ask an administrator for this permission, or sign with other credentials (--profile)."
+	case iam.MissingAuthenticationToken:
+		return "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --profile."
+	}
+	return ""
+}

@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/doorward/doorward/cmd/doorward/client"
+	"github.com/doorward/doorward/iam"
+)
+
+func newSTS(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "sts",
+		Short:   "Get temporary credentials",
+		Example: `  doorward sts assume-role --duration 15m`,
+	}
+	cmd.AddCommand(newAssumeRole(a))
+	return cmd
+}
+
+// assumption is which session is wanted and who asks: the flags that `sts
+// assume-role`, `creds` and `exec` share.
+type assumption struct {
+	role     string
+	name     string
+	policy   string
+	duration time.Duration
+	key      string
+	secret   secretFlags
+}
+
+func (s *assumption) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&s.role, "role", "", "`ARN` of the role to assume (default: the caller itself)")
+	f.StringVar(&s.name, "session-name", "doorward-cli", "`NAME` of the session in ARNs and logs")
+	f.StringVar(&s.policy, "policy", "", "`FILE` of a session policy that takes rights away, or - for standard input")
+	f.DurationVar(&s.duration, "duration", 0, "life of the session as a `DURATION`, 15m to 168h; a role sets its own limit (default: 1h)")
+	f.StringVar(&s.key, "access-key", "", "access key `ID` to sign with instead of the usual credentials")
+	s.secret.add(cmd, "the secret of --access-key")
+}
+
+// begin asks the store for the session.
+func (s *assumption) begin(cmd *cobra.Command, a *app) (client.Session, client.Meta, error) {
+	wanted := client.AssumeRole{Role: iam.ARN(s.role), Name: s.name, Duration: s.duration}
+	if s.duration%time.Second != 0 {
+		return client.Session{}, client.Meta{}, withHint(fmt.Errorf("duration %v is not in whole seconds", s.duration),
+			"For example --duration 15m or --duration 900s.")
+	}
+	if s.policy != "" {
+		document, err := a.readDocument(s.policy)
+		if err != nil {
+			return client.Session{}, client.Meta{}, err
+		}
+		wanted.Policy = document
+	}
+	c, err := s.client(cmd, a)
+	if err != nil {
+		return client.Session{}, client.Meta{}, err
+	}
+	return c.AssumeRole(cmd.Context(), wanted)
+}
+
+// client returns a client that signs as the flags say.
+func (s *assumption) client(cmd *cobra.Command, a *app) (*client.Client, error) {
+	if s.key == "" {
+		return a.client()
+	}
+	secret, err := s.secret.read(cmd.Context(), a, "Secret key of "+s.key+": ", false)
+	if err != nil {
+		return nil, err
+	}
+	return a.clientFor(client.Credentials{AccessKeyID: s.key, SecretAccessKey: secret, Source: "--access-key"})
+}
+
+func newAssumeRole(a *app) *cobra.Command {
+	var flags assumption
+	cmd := &cobra.Command{
+		Use:   "assume-role",
+		Short: "Get temporary credentials for a role, or for the caller itself",
+		Long: `Get an access key, secret and session token that end by themselves. Without --role
+they stand for the caller itself; a session policy can take rights away, never add
+any.
+
+The call is signed with the usual credentials, or with --access-key and a secret
+that is asked for if it isn't given: with the name and secret of a user, for
+example.`,
+		Example: `  doorward sts assume-role
+  doorward sts assume-role --access-key alice --duration 15m
+  doorward sts assume-role --role arn:aws:iam::000000000000:role/backup --session-name nightly
+  doorward sts assume-role --policy read-one-bucket.json --output json`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			session, meta, err := flags.begin(cmd, a)
+			if err != nil {
+				return err
+			}
+			return a.record(struct {
+				client.Session
+				Index iam.Index `json:"index"`
+			}{session, meta.Index},
+				field{"Access key id", session.AccessKeyID},
+				field{"Secret access key", session.SecretAccessKey},
+				field{"Session token", session.SessionToken},
+				field{"Expiration", session.Expiration},
+				field{"ARN", string(session.ARN)})
+		},
+	}
+	flags.add(cmd)
+	return cmd
+}

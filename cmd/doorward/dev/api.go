@@ -1,0 +1,56 @@
+package dev
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/doorward/doorward/api"
+	"github.com/doorward/doorward/cluster"
+)
+
+// The limits of an HTTP connection. The API's requests are small and its answers
+// come within api.Config's timeout.
+const (
+	headerTime = 10 * time.Second
+	readTime   = 30 * time.Second
+	writeTime  = 60 * time.Second
+	idleTime   = 2 * time.Minute
+	drainTime  = 5 * time.Second // for requests in flight once the node stops
+)
+
+// startAPI serves the API on listener until it is stopped.
+func startAPI(node *cluster.Node, listener net.Listener, config Config) (*part, error) {
+	log := config.Log.With("part", "api")
+	handler, err := api.New(api.Config{Store: node, Secrets: node, Tokens: node, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: headerTime,
+		ReadTimeout:       readTime,
+		WriteTimeout:      writeTime,
+		IdleTimeout:       idleTime,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	return start("api", func(ctx context.Context) error { return serve(ctx, server, listener) }), nil
+}
+
+// serve serves until ctx is done, then lets requests in flight finish.
+func serve(ctx context.Context, server *http.Server, listener net.Listener) error {
+	drained := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		drain, cancel := context.WithTimeout(context.Background(), drainTime)
+		defer cancel()
+		drained <- errors.Join(server.Shutdown(drain), server.Close())
+	})
+	err := server.Serve(listener)
+	if stop() {
+		return err // it failed before anybody asked it to stop
+	}
+	return <-drained
+}

@@ -1,0 +1,74 @@
+package dev
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+)
+
+// DefaultListen is the address of the API.
+const DefaultListen = "127.0.0.1:8470"
+
+// maxSocket is the longest path of a unix socket, in bytes (unix(7), without the
+// closing zero).
+const maxSocket = 107
+
+// Config says where a dev node keeps its data and what it tells whom. Dir, Out,
+// Err and Log have to be set.
+type Config struct {
+	Dir         string // data directory, made if it isn't there
+	Objects     string // directory of the S3 server's objects, shown only; default s3 in Dir
+	Listen      string // loopback address of the API; default DefaultListen
+	Socket      string // path of the unix socket that versitygw asks; default versitygw.sock in Dir
+	ReadyFile   string // gets a Ready as JSON, mode 0600, once all parts serve; empty: none
+	DecisionLog string // gets every decision as a line of JSON; empty: none
+	Version     string // of this build, told to S3 servers that ask
+
+	JSON bool      // print a Ready as JSON instead of the welcome
+	Out  io.Writer // the welcome
+	Err  io.Writer // warnings
+	Log  *slog.Logger
+}
+
+func (c *Config) complete() error {
+	if c.Listen == "" {
+		c.Listen = DefaultListen
+	}
+	if err := loopback(c.Listen); err != nil {
+		return err
+	}
+	var err error
+	if c.Dir, err = filepath.Abs(c.Dir); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if c.Socket == "" {
+		c.Socket = filepath.Join(c.Dir, "versitygw.sock")
+	}
+	if c.Socket, err = filepath.Abs(c.Socket); err != nil {
+		return fmt.Errorf("socket: %w", err)
+	}
+	if len(c.Socket) > maxSocket {
+		return fmt.Errorf("socket %s: %d bytes, and unix sockets allow %d: choose a shorter path with --socket", c.Socket, len(c.Socket), maxSocket)
+	}
+	if c.Objects == "" {
+		c.Objects = filepath.Join(c.Dir, "s3")
+	}
+	c.Objects, err = filepath.Abs(c.Objects)
+	return err
+}
+
+// loopback refuses addresses that other machines could reach: dev mode speaks
+// plain HTTP.
+func loopback(address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("listen address %q: want HOST:PORT, such as %s", address, DefaultListen)
+	}
+	if ip := net.ParseIP(host); host == "localhost" || (ip != nil && ip.IsLoopback()) {
+		return nil
+	}
+	return errors.New("listen address " + address + " is not on loopback: dev mode speaks plain HTTP, for this machine only; choose 127.0.0.1, ::1 or localhost")
+}

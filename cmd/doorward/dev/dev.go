@@ -1,0 +1,94 @@
+package dev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/doorward/doorward/sidecar"
+)
+
+// startTime bounds how long a part may take until it serves, reading the log
+// included.
+const startTime = time.Minute
+
+// Run starts all parts, says so, and works until ctx is done or a part fails.
+func Run(ctx context.Context, config Config) (err error) {
+	if err := config.complete(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(config.Dir, 0o700); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	closing := func(close func() error) { err = errors.Join(err, close()) }
+
+	// The address and the socket are taken before anything is written: whoever finds
+	// one taken has not made, shown and lost a root key pair. Nobody is answered yet.
+	listener, err := net.Listen("tcp", config.Listen)
+	if err != nil {
+		return fmt.Errorf("%w: is another doorward running? Choose another address with --listen", err)
+	}
+	defer listener.Close()
+	socket, err := sidecar.Socket{Path: config.Socket, Group: -1}.Listen()
+	if err != nil {
+		return fmt.Errorf("%w: is another doorward running? Choose another path with --socket", err)
+	}
+	defer socket.Close()
+
+	// The node runs first, for all others ask it. It stops last, so that what they
+	// still have in flight is answered and on disk.
+	node, err := openNode(config)
+	if err != nil {
+		return err
+	}
+	store := start("store node", node.Run)
+	defer closing(store.stop)
+	key, err := bear(ctx, node, store)
+	if err != nil {
+		return err
+	}
+
+	// The authorizer comes before the API, and has a view before its door opens: a key
+	// that the API hands out works at the S3 server at once. It stops after the API
+	// for the same reason.
+	decisions, err := openDecisionLog(config.DecisionLog, config.Log)
+	if err != nil {
+		return err
+	}
+	defer closing(decisions.close)
+	authorizer, err := newAuthorizer(node, decisions)
+	if err != nil {
+		return err
+	}
+	follower := start("authorizer", authorizer.Run)
+	defer closing(follower.stop)
+	if err := current(ctx, authorizer, node, follower); err != nil {
+		return err
+	}
+	door := gatewayDoor(authorizer, socket, config)
+	defer closing(door.stop)
+
+	// The API comes last: when it answers, everything does. It stops first and lets
+	// the requests that it has begun finish.
+	server, err := startAPI(node, listener, config)
+	if err != nil {
+		return err
+	}
+	defer closing(server.stop)
+
+	if err := announce(config, listener.Addr(), key); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(config.Err, "doorward: stopping")
+	case <-store.ended.Done():
+	case <-follower.ended.Done():
+	case <-door.ended.Done():
+	case <-server.ended.Done():
+	}
+	return nil
+}
