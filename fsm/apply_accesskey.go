@@ -28,6 +28,9 @@ func (s *step) createAccessKey(c iam.CreateAccessKey) *iam.Error {
 		k.Owner = u.Ref()
 		if k.Password {
 			k.ID = iam.AccessKeyID(u.Name)
+			if err := s.noPassword(u); err != nil {
+				return err
+			}
 		}
 	case iam.KindRoot:
 		if err := checkAccount(k.Owner.Account); err != nil {
@@ -44,9 +47,18 @@ func (s *step) createAccessKey(c iam.CreateAccessKey) *iam.Error {
 	return nil
 }
 
+func (s *step) noPassword(u *iam.User) *iam.Error {
+	for k := range s.view.KeysOf(u.Ref()) {
+		if k.Password {
+			return iam.Errorf(iam.EntityAlreadyExists, "User %s already has a password. Change it instead.", u.Name)
+		}
+	}
+	return nil
+}
+
 func (s *step) checkKeyCount(k *iam.AccessKey) *iam.Error {
 	if k.Password {
-		return nil // its id is the user's name, so a second one is not free
+		return nil
 	}
 	limit := iam.Or(s.view.Settings().KeysPerUser, defaultKeysPerUser)
 	n := uint32(0)
@@ -97,18 +109,19 @@ func (s *step) deleteAccessKey(c iam.DeleteAccessKey) *iam.Error {
 func (s *step) recordLastUsed(c iam.RecordLastUsed) *iam.Error {
 	latest := make(map[iam.AccessKeyID]iam.Time, len(c.Uses))
 	for _, use := range c.Uses {
-		at := use.Time - use.Time%day
+		latest[use.Key] = max(latest[use.Key], use.Time-use.Time%day)
+	}
+	for _, use := range c.Uses { // in the order of the command, which a map has not
+		at, first := latest[use.Key]
+		delete(latest, use.Key)
 		k, ok := s.view.AccessKey(use.Key)
-		if !ok || at <= k.LastUsed || at <= latest[use.Key] {
+		if !first || !ok || at <= k.LastUsed {
 			continue
 		}
-		if _, again := latest[use.Key]; !again {
-			s.count++
-		}
-		latest[use.Key] = at
 		used := clone(k)
 		used.LastUsed = at
 		s.put(iam.Change{AccessKey: used})
+		s.count++
 	}
 	return nil
 }

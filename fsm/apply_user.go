@@ -176,7 +176,10 @@ func (s *step) deleteUser(c iam.DeleteUser) *iam.Error {
 }
 
 func (s *step) userIsBare(u *iam.User) *iam.Error {
-	for range s.view.KeysOf(u.Ref()) {
+	for k := range s.view.KeysOf(u.Ref()) {
+		if k.Password {
+			return conflict("password", "user", u.Name)
+		}
 		return conflict("access keys", "user", u.Name)
 	}
 	for range s.view.ServiceAccountsOf(u.Account, u.Name) {
@@ -194,7 +197,7 @@ func (s *step) userIsBare(u *iam.User) *iam.Error {
 }
 
 func conflict(what, kind, name string) *iam.Error {
-	return iam.Errorf(iam.DeleteConflict, "Cannot delete %s %s: it still has %s. Remove them first.", kind, name, what)
+	return iam.Errorf(iam.DeleteConflict, "Cannot delete %s %s: remove its %s first.", kind, name, what)
 }
 
 // dropSessions ends the sessions of a parent that is going. Those beyond the limit

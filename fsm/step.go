@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/doorward/doorward/iam"
 	"github.com/doorward/doorward/iam/state"
@@ -127,7 +128,11 @@ func wantKind(ref iam.Ref, kinds ...iam.Kind) *iam.Error {
 	if slices.Contains(kinds, ref.Kind) {
 		return nil
 	}
-	return iam.Errorf(iam.InvalidInput, "A %s is no valid target of this command; a %s is.", ref.Kind, kinds[0])
+	var words []string
+	for _, k := range kinds {
+		words = append(words, k.String())
+	}
+	return iam.Errorf(iam.InvalidInput, "The command is about a %s; it may be about a %s.", ref.Kind, strings.Join(words, " or "))
 }
 
 // sameRef compares references as the tables do: names ignoring case, but those of
