@@ -70,12 +70,17 @@ func ParseForm(contentType string, body []byte) (*Form, error) {
 }
 
 // disposition returns the field and file name of a part. Extended parameters
-// (filename*=) are not for forms (RFC 7578, section 4.2) and read in different
-// ways.
+// (filename*=) and transfer encodings are not for forms (RFC 7578, sections 4.2
+// and 4.7), and not every server understands them.
 func disposition(part *multipart.Part) (name, fileName string, err error) {
 	lines := part.Header["Content-Disposition"]
 	if len(lines) != 1 || strings.Contains(lines[0], "*") {
 		return "", "", iam.Errorf(MalformedPOSTRequest, "a part of the form has no plain Content-Disposition")
+	}
+	switch encoding := strings.ToLower(part.Header.Get("Content-Transfer-Encoding")); encoding {
+	case "", "7bit", "8bit", "binary":
+	default:
+		return "", "", iam.Errorf(MalformedPOSTRequest, "a part of the form has the transfer encoding %s", encoding)
 	}
 	kind, parameters, err := mime.ParseMediaType(lines[0])
 	if err != nil || kind != "form-data" || parameters["name"] == "" {

@@ -47,43 +47,27 @@ func (r *Result) readParam(name, raw string) error {
 		return iam.Errorf(InvalidArgument, "query parameter %s is given more than once", name)
 	}
 	r.params |= 1 << p
-	switch params[p].kind {
-	case subresource:
-		if raw != "" {
-			return iam.Errorf(InvalidArgument, "query parameter %s takes no value", name)
+	kind := params[p].kind
+	switch {
+	case kind == subresource && raw != "":
+		return iam.Errorf(InvalidArgument, "query parameter %s takes no value", name)
+	case raw == "" && (kind == upload || kind == modifier):
+		return iam.Errorf(InvalidArgument, "query parameter %s has no value", name)
+	case kind == subresource || kind == upload:
+		if r.sub != plain {
+			return iam.Errorf(InvalidRequest, "the request names two subresources, %s and %s", params[r.sub].name, name)
 		}
-		return r.selectSub(p)
-	case upload:
-		if raw == "" {
-			return errEmptyParam(name)
-		}
-		return r.selectSub(p)
-	case modifier:
-		if raw == "" {
-			return errEmptyParam(name)
-		}
+		r.sub = p
 	}
-	return r.readParamValue(p, raw)
-}
-
-// selectSub makes p the subresource of the request.
-func (r *Result) selectSub(p param) error {
-	if r.sub != plain {
-		return iam.Errorf(InvalidRequest, "the request names two subresources, %s and %s", params[r.sub].name, params[p].name)
-	}
-	r.sub = p
-	return nil
-}
-
-// readParamValue decodes the values that are read.
-func (r *Result) readParamValue(p param, raw string) error {
-	if p == pPartNumber || p == pID {
-		return nil
-	}
-	value, err := r.queryValue(params[p].name, raw)
+	value, err := r.queryValue(name, raw)
 	if err != nil {
 		return err
 	}
+	return r.takeParam(p, value)
+}
+
+// takeParam keeps the values that are read.
+func (r *Result) takeParam(p param, value string) error {
 	switch p {
 	case pVersionID:
 		r.target.versionID = value
@@ -145,8 +129,4 @@ func checkIgnored(name, raw string, known bool) error {
 		return iam.Errorf(NotImplemented, "subresource %s is not known", name)
 	}
 	return nil
-}
-
-func errEmptyParam(name string) error {
-	return iam.Errorf(InvalidArgument, "query parameter %s has no value", name)
 }

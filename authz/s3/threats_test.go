@@ -418,6 +418,7 @@ func TestBrowserForms(t *testing.T) {
 		formCase("too much before the file", nil, s3.MaxPostPreDataLengthExceeded, [2]string{"key", "k"}, [2]string{"x", strings.Repeat("x", 21<<10)}, file),
 		{name: "a form that ends within a field", method: "POST", target: "/b1", headers: []s3.Header{h("Content-Type", "multipart/form-data; boundary=b")}, body: "--b\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nk", refused: s3.MalformedPOSTRequest},
 		{name: "an extended file name", method: "POST", target: "/b1", headers: []s3.Header{h("Content-Type", "multipart/form-data; boundary=b")}, body: "--b\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\n${filename}\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"; filename*=UTF-8''b\r\n\r\nx\r\n--b--\r\n", refused: s3.MalformedPOSTRequest},
+		{name: "a part in quoted-printable", method: "POST", target: "/b1", headers: []s3.Header{h("Content-Type", "multipart/form-data; boundary=b")}, body: "--b\r\nContent-Disposition: form-data; name=\"key\"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=61\r\n--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nx\r\n--b--\r\n", refused: s3.MalformedPOSTRequest},
 		{name: "a part that is no form field", method: "POST", target: "/b1", headers: []s3.Header{h("Content-Type", "multipart/form-data; boundary=b")}, body: "--b\r\nContent-Disposition: attachment; name=\"key\"\r\n\r\nk\r\n--b--\r\n", refused: s3.MalformedPOSTRequest},
 	})
 }
