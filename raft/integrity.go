@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
+	"github.com/cespare/xxhash/v2"
 	hraft "github.com/hashicorp/raft"
 )
 
@@ -49,21 +51,29 @@ func checkLog(path string, log *logStore, stable *stableStore, snapshotIndex uin
 	return nil
 }
 
-// readMeta reads the description of a snapshot, whose folder is named after it.
-func readMeta(path, folder string) error {
-	text, err := os.ReadFile(path)
+// checkMeta verifies the description of a snapshot, whose folder is named after
+// it. Its checksum is missing if the process ended right after the snapshot was
+// finished, and is made up for.
+func checkMeta(dir, folder string) error {
+	text, err := os.ReadFile(filepath.Join(dir, folder, metaFile))
 	if err != nil {
 		return err
 	}
-	var meta struct {
-		hraft.SnapshotMeta
-		CRC []byte
-	}
+	var meta hraft.SnapshotMeta
 	if err := json.Unmarshal(text, &meta); err != nil {
 		return err
 	}
 	if meta.ID != folder || !strings.HasPrefix(folder, fmt.Sprintf("%d-%d-", meta.Term, meta.Index)) {
 		return errors.New("it describes another snapshot")
+	}
+	sum, err := os.ReadFile(filepath.Join(dir, folder+sumSuffix))
+	switch {
+	case os.IsNotExist(err):
+		return sumMeta(dir, folder)
+	case err != nil:
+		return err
+	case strings.TrimSpace(string(sum)) != fmt.Sprintf("%016x", xxhash.Sum64(text)):
+		return errors.New("it does not match its checksum")
 	}
 	return nil
 }

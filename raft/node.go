@@ -88,14 +88,15 @@ func Open(cfg Config, to StateMachine) (*Node, error) {
 // openStores opens the files and believes nothing that it cannot verify.
 func (n *Node) openStores() error {
 	n.disk = newDisk(n.cfg.Disk, &room{dir: n.cfg.Dir, min: n.cfg.MinFree, free: freeBytes}, n.fail)
-	if err := removeUnfinished(n.cfg.Dir); err != nil {
+	snapshots := filepath.Join(n.cfg.Dir, snapshotDir)
+	if err := removeUnfinished(snapshots); err != nil {
 		return err
 	}
 	files, err := hraft.NewFileSnapshotStoreWithLogger(n.cfg.Dir, n.cfg.SnapshotsKept, &slogger{to: n.log})
 	if err != nil {
 		return fmt.Errorf("raft: %w", err)
 	}
-	snapshotIndex, snapshotTerm, err := checkSnapshots(n.cfg.Dir, files)
+	snapshotIndex, snapshotTerm, err := checkSnapshots(snapshots, files)
 	if err != nil {
 		return err
 	}
@@ -114,7 +115,7 @@ func (n *Node) openStores() error {
 	}
 	entries := &logStore{store: n.bolt, disk: n.disk}
 	n.stable = &stableStore{store: n.bolt, disk: n.disk}
-	n.snaps = &snapshotStore{files, n.disk, entries}
+	n.snaps = &snapshotStore{files, snapshots, n.disk, entries}
 	if snapshotIndex > 0 {
 		if dropped, err := dropConflict(entries, snapshotIndex, snapshotTerm); err != nil {
 			return &CorruptError{path, err.Error(), logRemedy}

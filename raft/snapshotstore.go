@@ -5,17 +5,24 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/cespare/xxhash/v2"
 	hraft "github.com/hashicorp/raft"
 )
 
-// snapshotDir is the folder of a data directory that holds the snapshots.
-const snapshotDir = "snapshots"
+// The folder of a data directory that holds the snapshots, and the file in each
+// that describes it.
+const (
+	snapshotDir = "snapshots"
+	metaFile    = "meta.json"
+)
 
 // snapshotStore keeps snapshots on disk and the log in agreement with them.
 type snapshotStore struct {
 	hraft.SnapshotStore
+	dir  string // of the snapshots
 	disk *disk
 	log  *logStore
 }
@@ -47,6 +54,9 @@ func (k *snapshotSink) Write(p []byte) (n int, err error) {
 // Close makes the snapshot valid and durable.
 func (k *snapshotSink) Close() error {
 	if err := k.store.disk.timed(OpSnapshotClose, k.SnapshotSink.Close); err != nil {
+		return err
+	}
+	if err := sumMeta(k.store.dir, k.ID()); err != nil {
 		return err
 	}
 	dropped, err := dropConflict(k.store.log, k.index, k.term)
@@ -85,19 +95,34 @@ func dropConflict(log *logStore, index, term uint64) (bool, error) {
 	return true, log.DeleteRange(first, last)
 }
 
-// removeUnfinished deletes what crashes in the middle of a snapshot left behind;
-// the library passes it over and keeps it.
+// The description of a snapshot names the members of the cluster and has no
+// checksum, so it gets one in a file beside the snapshot's folder.
+const sumSuffix = ".sum"
+
+func sumMeta(dir, id string) error {
+	text, err := os.ReadFile(filepath.Join(dir, id, metaFile))
+	if err != nil {
+		return fmt.Errorf("raft: %w", err)
+	}
+	return WriteFileDurably(filepath.Join(dir, id+sumSuffix), fmt.Appendf(nil, "%016x\n", xxhash.Sum64(text)))
+}
+
+// removeUnfinished deletes what crashes left behind: snapshots that were never
+// finished, which the library passes over and keeps; older ones that it had begun
+// to remove, and so are without a description; and checksums without a snapshot.
 func removeUnfinished(dir string) error {
-	entries, err := os.ReadDir(filepath.Join(dir, snapshotDir))
+	entries, err := os.ReadDir(dir)
 	if os.IsNotExist(err) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("raft: %w", err)
 	}
+	newest := newestFolder(entries)
 	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), ".tmp") {
-			if err := os.RemoveAll(filepath.Join(dir, snapshotDir, e.Name())); err != nil {
+		path := filepath.Join(dir, e.Name())
+		if strings.HasSuffix(e.Name(), ".tmp") || isOrphan(path) || e.IsDir() && e.Name() != newest && isMissing(filepath.Join(path, metaFile)) {
+			if err := os.RemoveAll(path); err != nil {
 				return fmt.Errorf("raft: remove unfinished snapshot: %w", err)
 			}
 		}
@@ -105,13 +130,39 @@ func removeUnfinished(dir string) error {
 	return nil
 }
 
+// isOrphan reports whether path is a checksum whose snapshot is gone.
+func isOrphan(path string) bool {
+	snapshot, isSum := strings.CutSuffix(path, sumSuffix)
+	return isSum && isMissing(snapshot)
+}
+
+func isMissing(path string) bool {
+	_, err := os.Stat(path)
+	return os.IsNotExist(err)
+}
+
+// newestFolder returns the finished snapshot with the highest term and index,
+// which the name of its folder begins with.
+func newestFolder(entries []os.DirEntry) (newest string) {
+	var highest [3]uint64
+	for _, e := range entries {
+		var at [3]uint64
+		if n, _ := fmt.Sscanf(e.Name(), "%d-%d-%d", &at[0], &at[1], &at[2]); n != 3 || !e.IsDir() || strings.HasSuffix(e.Name(), ".tmp") {
+			continue
+		}
+		if newest == "" || slices.Compare(at[:], highest[:]) > 0 {
+			newest, highest = e.Name(), at
+		}
+	}
+	return newest
+}
+
 // checkSnapshots reads the newest snapshot through, checksum included, and returns
 // where it ends; zeros if there is none. The library would fall back on an older
 // one, which is right only if the log still reaches back that far: so a person
 // decides.
 func checkSnapshots(dir string, store hraft.SnapshotStore) (index, term uint64, err error) {
-	path := filepath.Join(dir, snapshotDir)
-	if err := checkSnapshotMeta(path); err != nil {
+	if err := checkSnapshotMeta(dir); err != nil {
 		return 0, 0, err
 	}
 	list, err := store.List()
@@ -121,7 +172,7 @@ func checkSnapshots(dir string, store hraft.SnapshotStore) (index, term uint64, 
 	_, r, err := store.Open(list[0].ID)
 	if err != nil {
 		return 0, 0, &CorruptError{
-			Path:   filepath.Join(path, list[0].ID),
+			Path:   filepath.Join(dir, list[0].ID),
 			Detail: err.Error(),
 			Remedy: snapshotRemedy,
 		}
@@ -136,7 +187,7 @@ func checkSnapshots(dir string, store hraft.SnapshotStore) (index, term uint64, 
 const snapshotRemedy = "move that folder away to fall back on the snapshot before it and the log, or, in a cluster, move the whole data directory away and join again"
 
 // checkSnapshotMeta finds snapshots that the library would pass over because their
-// description is unreadable.
+// description is unreadable, or would believe though it has changed.
 func checkSnapshotMeta(path string) error {
 	entries, err := os.ReadDir(path)
 	if err != nil {
@@ -146,8 +197,8 @@ func checkSnapshotMeta(path string) error {
 		if !e.IsDir() || strings.HasSuffix(e.Name(), ".tmp") {
 			continue
 		}
-		if err := readMeta(filepath.Join(path, e.Name(), "meta.json"), e.Name()); err != nil {
-			return &CorruptError{filepath.Join(path, e.Name(), "meta.json"), err.Error(), snapshotRemedy}
+		if err := checkMeta(path, e.Name()); err != nil {
+			return &CorruptError{filepath.Join(path, e.Name(), metaFile), err.Error(), snapshotRemedy}
 		}
 	}
 	return nil
