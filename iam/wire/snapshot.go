@@ -90,10 +90,14 @@ type Request struct {
 // Sum returns the request's part of Header.RequestSum. The words of a refusal do
 // not count: two builds may put it differently and still have done the same.
 func (r Request) Sum() state.Sum {
-	r.Reason = ""
-	c := newWriter()
-	c.request(&r)
-	return state.SumOf(c.out.Bytes())
+	b := make([]byte, 0, 256)
+	b = append(binary.AppendUvarint(b, uint64(len(r.Actor))), r.Actor...)
+	b = append(b, r.ID[:]...)
+	b = binary.AppendVarint(b, int64(r.Time))
+	b = binary.AppendUvarint(b, uint64(r.Index))
+	b = append(binary.AppendUvarint(b, uint64(len(r.Code))), r.Code...)
+	b = binary.AppendUvarint(b, uint64(r.Count))
+	return state.SumOf(b)
 }
 
 // ErrUnknownSection says that a snapshot needs a newer build.
