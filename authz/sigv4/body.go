@@ -78,7 +78,10 @@ func newPlainBody(c *Credential, contentLength string, src io.Reader) (*Body, er
 		b.digest, b.want = sha256.New(), c.req.Body.sum
 	default:
 		b.digest = sha256.New()
-		b.want, _ = parseSum(c.payload)
+		var ok bool
+		if b.want, ok = parseSum(c.payload); !ok {
+			return nil, invalidPayload()
+		}
 	}
 	if contentLength != "" {
 		var ok bool

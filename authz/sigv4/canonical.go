@@ -2,24 +2,39 @@ package sigv4
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/binary"
 	"slices"
 	"strings"
 )
 
 const upperHex = "0123456789ABCDEF"
 
-// unreserved marks the characters that are never percent-encoded (RFC 3986,
+// unreserved is 1 for the characters that are never percent-encoded (RFC 3986,
 // section 2.3).
-var unreserved = func() (t [256]bool) {
+var unreserved = func() (t [256]byte) {
 	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~") {
-		t[c] = true
+		t[c] = 1
 	}
 	return t
 }()
 
+// plainPrefix returns how many unreserved characters text begins with. Four at a
+// time take one branch.
+func plainPrefix[T string | []byte](text T) int {
+	n := 0
+	for len(text)-n >= 4 && unreserved[text[n]]&unreserved[text[n+1]]&unreserved[text[n+2]]&unreserved[text[n+3]] != 0 {
+		n += 4
+	}
+	for n < len(text) && unreserved[text[n]] != 0 {
+		n++
+	}
+	return n
+}
+
 // appendEncoded appends one decoded byte, percent-encoded if it has to be.
 func appendEncoded(dst []byte, c byte) []byte {
-	if unreserved[c] {
+	if unreserved[c] != 0 {
 		return append(dst, c)
 	}
 	return append(dst, '%', upperHex[c>>4], upperHex[c&0x0F])
@@ -31,7 +46,11 @@ func appendEncoded(dst []byte, c byte) []byte {
 func appendReencoded(dst []byte, s string, slash bool) []byte {
 	for i := 0; i < len(s); {
 		run := i
-		for run < len(s) && (unreserved[s[run]] || s[run] == '/' && slash) {
+		for {
+			run += plainPrefix(s[run:])
+			if !slash || run == len(s) || s[run] != '/' {
+				break
+			}
 			run++
 		}
 		dst = append(dst, s[i:run]...)
@@ -104,7 +123,10 @@ func normalize(path []byte) []byte {
 }
 
 // span is where one canonical query parameter lies: name, "=", value.
-type span struct{ start, equal, end int }
+type span struct {
+	start, equal, end int
+	prefix            uint64 // first eight bytes of the name, zeros behind a shorter one
+}
 
 // scanQuery takes the parameters of a raw query one by one: p gets those that it
 // knows, and h.spans the canonical form of all, decoded and encoded again. The
@@ -134,6 +156,7 @@ func (h *hasher) scanQuery(query string, p *params) bool {
 		name := h.text[s.start:s.equal]
 		p.add(name, value)
 		if string(name) != "X-Amz-Signature" {
+			s.prefix = prefix(name)
 			h.spans = append(h.spans, s)
 		}
 	}
@@ -171,9 +194,7 @@ func scanParam(text []byte, start int) (s span, canonical bool) {
 	canonical = true
 	i := start
 	for {
-		for i < len(text) && unreserved[text[i]] {
-			i++
-		}
+		i += plainPrefix(text[i:])
 		if i >= len(text) || text[i] == '&' {
 			break
 		}
@@ -196,7 +217,7 @@ func scanParam(text []byte, start int) (s span, canonical bool) {
 // case, and only because it is not unreserved.
 func upperEncoded(x, y byte) bool {
 	high, low := hexDigit[x], hexDigit[y]
-	return high|low <= 0x0F && x < 'a' && y < 'a' && !unreserved[high<<4|low]
+	return high|low <= 0x0F && x < 'a' && y < 'a' && unreserved[high<<4|low] == 0
 }
 
 // reencode appends the canonical form of one parameter to h.text. The span is
@@ -213,35 +234,51 @@ func (h *hasher) reencode(pair string) span {
 		return span{}
 	}
 	h.text = text
-	return span{start, equal, len(text)}
+	return span{start: start, equal: equal, end: len(text)}
 }
 
 // sortParams sorts by insertion while the list is short, as it nearly always is
 // and nearly sorted at that.
 func (h *hasher) sortParams() {
 	if len(h.spans) > 16 {
-		slices.SortFunc(h.spans, h.compare)
+		slices.SortFunc(h.spans, func(a, b span) int { return h.compare(&a, &b) })
 		return
 	}
 	for i := 1; i < len(h.spans); i++ {
-		for j := i; j > 0 && h.compare(h.spans[j], h.spans[j-1]) < 0; j-- {
+		for j := i; j > 0 && h.compare(&h.spans[j], &h.spans[j-1]) < 0; j-- {
 			h.spans[j], h.spans[j-1] = h.spans[j-1], h.spans[j]
 		}
 	}
 }
 
-func (h *hasher) compare(a, b span) int {
+func (h *hasher) compare(a, b *span) int {
+	if c := cmp.Compare(a.prefix, b.prefix); c != 0 {
+		return c
+	}
 	if c := bytes.Compare(h.text[a.start:a.equal], h.text[b.start:b.equal]); c != 0 {
 		return c
 	}
 	return bytes.Compare(h.text[a.equal:a.end], h.text[b.equal:b.end])
 }
 
+// prefix returns the first eight bytes of a name in big-endian order, so that two
+// prefixes compare as the names do if they differ. No encoded name has a zero.
+func prefix(name []byte) uint64 {
+	if len(name) >= 8 {
+		return binary.BigEndian.Uint64(name)
+	}
+	var p uint64
+	for i, c := range name {
+		p |= uint64(c) << (56 - 8*i)
+	}
+	return p
+}
+
 // appendValue appends a header value: blanks around it removed, runs of spaces
 // within it made one. A tab within stays, as do spaces between quotes.
 func appendValue(dst []byte, value string) []byte {
 	value = trimBlanks(value)
-	if !strings.Contains(value, "  ") {
+	if strings.IndexByte(value, ' ') < 0 || !strings.Contains(value, "  ") {
 		return append(dst, value...)
 	}
 	for i := 0; i < len(value); i++ {

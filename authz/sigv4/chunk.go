@@ -69,7 +69,7 @@ func (c *Chain) next(kind string, chunk bool, sum [32]byte, signature string) er
 		h.message = append(append(h.message, emptySHA256...), '\n')
 	}
 	h.message = hex.AppendEncode(h.message, sum[:])
-	h.hmac(&c.key, h.message)
+	h.hmac(&c.key)
 	if !h.matches(signature) {
 		c.spent = true
 		return errorf(iam.SignatureDoesNotMatch, "The signature of a chunk or trailer does not match what was computed.")

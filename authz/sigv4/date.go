@@ -12,13 +12,18 @@ const basicISO = "20060102T150405Z"
 // parseBasicISO reads YYYYMMDD'T'HHMMSS'Z' and nothing else: every digit must be
 // there and the date must exist.
 func parseBasicISO(s string) (iam.Time, bool) {
-	if len(s) != len(basicISO) || s[8] != 'T' || s[15] != 'Z' || !allDigits(s[:8]) || !allDigits(s[9:15]) {
+	if len(s) != len(basicISO) || s[8] != 'T' || s[15] != 'Z' {
 		return 0, false
 	}
-	two := func(i int) int64 { return int64(s[i]-'0')*10 + int64(s[i+1]-'0') }
+	worst := byte(0)
+	two := func(i int) int64 {
+		tens, units := s[i]-'0', s[i+1]-'0'
+		worst = max(worst, tens, units)
+		return int64(tens)*10 + int64(units)
+	}
 	year, month, day := two(0)*100+two(2), two(4), two(6)
 	hour, minute, second := two(9), two(11), two(13)
-	if month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59 {
+	if worst > 9 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59 {
 		return 0, false
 	}
 	seconds := ((daysBefore(year, month, day)*24+hour)*60+minute)*60 + second

@@ -1,5 +1,7 @@
 package sigv4
 
+import "strings"
+
 // fieldSet is a set of the header fields or query parameters that this package
 // reads, one bit each.
 type fieldSet uint16
@@ -8,7 +10,7 @@ type fieldSet uint16
 // around the values removed.
 type fields struct {
 	host, authorization, amzDate, date, token, payload, regionSet string
-	contentType, contentLength, decodedLength, trailer, transfer  string
+	contentType, contentLength, decodedLength, trailer            string
 	seen, repeated                                                fieldSet
 }
 
@@ -24,7 +26,6 @@ const (
 	fieldContentLength
 	fieldDecodedLength
 	fieldTrailer
-	fieldTransfer
 )
 
 // scan collects the fields of headers.
@@ -41,54 +42,53 @@ func (f *fields) scan(headers []Header) {
 }
 
 // slot returns where a field named name goes, nil for the names that only the
-// canonical request needs. The switch on the length spares most comparisons.
+// canonical request needs. The spelling of net/http is tried first.
 func (f *fields) slot(name string) (*string, fieldSet) {
-	switch len(name) {
-	case 4:
-		if equalFold(name, "host") {
-			return &f.host, fieldHost
-		} else if equalFold(name, "date") {
-			return &f.date, fieldDate
-		}
-	case 10:
-		if equalFold(name, "x-amz-date") {
-			return &f.amzDate, fieldAmzDate
-		}
-	case 12:
-		if equalFold(name, "content-type") {
-			return &f.contentType, fieldContentType
-		}
-	case 13:
-		if equalFold(name, "authorization") {
-			return &f.authorization, fieldAuthorization
-		} else if equalFold(name, "x-amz-trailer") {
-			return &f.trailer, fieldTrailer
-		}
-	case 14:
-		if equalFold(name, "content-length") {
-			return &f.contentLength, fieldContentLength
-		}
-	case 16:
-		if equalFold(name, "x-amz-region-set") {
-			return &f.regionSet, fieldRegionSet
-		}
-	case 17:
-		if equalFold(name, "transfer-encoding") {
-			return &f.transfer, fieldTransfer
-		}
-	case 20:
-		if equalFold(name, "x-amz-content-sha256") {
-			return &f.payload, fieldPayload
-		} else if equalFold(name, "x-amz-security-token") {
-			return &f.token, fieldToken
-		}
-	case 28:
-		if equalFold(name, "x-amz-decoded-content-length") {
-			return &f.decodedLength, fieldDecodedLength
+	switch name {
+	case "Host":
+		return &f.host, fieldHost
+	case "Date":
+		return &f.date, fieldDate
+	case "X-Amz-Date":
+		return &f.amzDate, fieldAmzDate
+	case "Content-Type":
+		return &f.contentType, fieldContentType
+	case "Authorization":
+		return &f.authorization, fieldAuthorization
+	case "X-Amz-Trailer":
+		return &f.trailer, fieldTrailer
+	case "Content-Length":
+		return &f.contentLength, fieldContentLength
+	case "X-Amz-Region-Set":
+		return &f.regionSet, fieldRegionSet
+	case "X-Amz-Content-Sha256":
+		return &f.payload, fieldPayload
+	case "X-Amz-Security-Token":
+		return &f.token, fieldToken
+	case "X-Amz-Decoded-Content-Length":
+		return &f.decodedLength, fieldDecodedLength
+	}
+	if len(name) < len(spellings) {
+		for _, s := range spellings[len(name)] {
+			if equalFold(name, s.lower) {
+				return f.slot(s.usual)
+			}
 		}
 	}
 	return nil, 0
 }
+
+// spelling is a field name as net/http spells it and in lower case.
+type spelling struct{ usual, lower string }
+
+// spellings holds the names of fields by their length.
+var spellings = func() (t [len("X-Amz-Decoded-Content-Length") + 1][]spelling) {
+	for _, name := range []string{"Host", "Date", "X-Amz-Date", "Content-Type", "Authorization", "X-Amz-Trailer",
+		"Content-Length", "X-Amz-Region-Set", "X-Amz-Content-Sha256", "X-Amz-Security-Token", "X-Amz-Decoded-Content-Length"} {
+		t[len(name)] = append(t[len(name)], spelling{name, strings.ToLower(name)})
+	}
+	return t
+}()
 
 // params are the query parameters of a presigned URL, still percent-encoded.
 type params struct {

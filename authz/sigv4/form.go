@@ -223,7 +223,7 @@ func (c *Credential) verifyForm(key *SigningKey) (Verified, error) {
 	h := hashers.Get().(*hasher)
 	defer h.release()
 	h.message = append(h.message[:0], policy...)
-	h.hmac(key, h.message)
+	h.hmac(key)
 	if !h.matches(c.signature) {
 		return Verified{}, h.mismatch(c)
 	}

@@ -3,6 +3,7 @@ package sigv4
 import (
 	"crypto/sha256"
 	"encoding"
+	"encoding/binary"
 	"hash"
 	"sync"
 )
@@ -32,6 +33,7 @@ func stateAfter(block *[sha256.BlockSize]byte) hashState {
 // resumable is what crypto/sha256.New returns.
 type resumable interface {
 	hash.Hash
+	encoding.BinaryAppender
 	encoding.BinaryUnmarshaler
 }
 
@@ -39,8 +41,8 @@ type resumable interface {
 // verifying allocates nothing; they hold no reference to a request between uses.
 type hasher struct {
 	digest resumable
+	state  []byte // of digest, marshaled
 	resume [marshaledLength]byte
-	sum    [sha256.Size]byte
 	mac    [sha256.Size]byte
 
 	canonical []byte // the canonical request
@@ -54,10 +56,11 @@ func newHasher() *hasher {
 	digest := sha256.New().(resumable)
 	h := &hasher{digest: digest}
 	digest.Write(make([]byte, sha256.BlockSize))
-	text, err := digest.(encoding.BinaryMarshaler).MarshalBinary()
+	text, err := digest.AppendBinary(nil)
 	if err != nil || len(text) != marshaledLength {
 		panic("sigv4: crypto/sha256 marshals its state in another form")
 	}
+	h.state = text
 	copy(h.resume[:], text)
 	return h
 }
@@ -75,14 +78,20 @@ func (h *hasher) release() {
 	hashers.Put(h)
 }
 
-// hmac leaves the HMAC-SHA256 of message under key in h.mac.
-func (h *hasher) hmac(key *SigningKey, message []byte) {
+// sum returns the SHA-256 of message, and message with its memory grown.
+func (h *hasher) sum(message []byte) ([sha256.Size]byte, []byte) {
+	h.digest.Reset()
+	return h.finish(message, 0)
+}
+
+// hmac leaves the HMAC-SHA256 of h.message under key in h.mac.
+func (h *hasher) hmac(key *SigningKey) {
+	var sum [sha256.Size]byte
 	h.load(&key.inner)
-	h.digest.Write(message)
-	h.digest.Sum(h.sum[:0])
+	sum, h.message = h.finish(h.message, sha256.BlockSize)
 	h.load(&key.outer)
-	h.digest.Write(h.sum[:])
-	h.digest.Sum(h.mac[:0])
+	h.text = append(h.text[:0], sum[:]...)
+	h.mac, h.text = h.finish(h.text, sha256.BlockSize)
 }
 
 // load puts the digest into the given state after one block.
@@ -92,3 +101,19 @@ func (h *hasher) load(state *hashState) {
 		panic("sigv4: crypto/sha256 refuses its own state: " + err.Error())
 	}
 }
+
+// finish hashes message behind the given number of bytes that the digest has
+// taken, and returns the hash. It pads the message itself and reads the state
+// instead of calling Sum, which copies the digest to be able to go on.
+func (h *hasher) finish(message []byte, taken int) ([sha256.Size]byte, []byte) {
+	n := len(message)
+	zeros := sha256.BlockSize - 1 - (n+8)%sha256.BlockSize
+	message = append(message, padding[:1+zeros]...)
+	message = binary.BigEndian.AppendUint64(message, uint64(taken+n)*8)
+	h.digest.Write(message)
+	h.state, _ = h.digest.AppendBinary(h.state[:0])
+	return [sha256.Size]byte(h.state[marshaledMagic:]), message[:n]
+}
+
+// padding ends a message of SHA-256 (FIPS 180-4, section 5.1.1).
+var padding = [sha256.BlockSize]byte{0x80}

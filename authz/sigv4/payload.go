@@ -13,8 +13,9 @@ const (
 	emptySHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 )
 
-// bodyMode returns the mode that a payload hash stands for, zero if it is
-// neither a documented word nor 64 hexadecimal digits.
+// bodyMode returns the mode that a payload hash stands for, zero if it is neither
+// a documented word nor as long as a hash. Whether it is one shows when the body
+// is compared with it.
 func bodyMode(payload string) BodyMode {
 	switch payload {
 	case unsignedPayload:
@@ -30,17 +31,10 @@ func bodyMode(payload string) BodyMode {
 	case streamingECDSATrailer:
 		return BodyStreamingECDSATrailer
 	}
-	if len(payload) != len(emptySHA256) {
-		return 0
+	if len(payload) == len(emptySHA256) {
+		return BodySigned
 	}
-	var bad byte
-	for i := 0; i < len(payload); i++ {
-		bad |= hexDigit[payload[i]]
-	}
-	if bad > 0x0F {
-		return 0
-	}
-	return BodySigned
+	return 0
 }
 
 // coverage is the body mode of a signed request. The Query services sign the hash

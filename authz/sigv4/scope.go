@@ -77,7 +77,8 @@ func (p *parser) credential(c *Credential, text string, encoded bool) error {
 // cutScope takes the scope off the end of text and returns what is before it.
 // Reading from the right, an access key id with slashes cannot shift the parts.
 func (c *Credential) cutScope(text string, encoded bool) (before string, ok bool) {
-	rest, end := cutLast(text, encoded)
+	rest, ok := strings.CutSuffix(text, terminator)
+	rest, end := cutLast(rest, encoded)
 	rest, service := cutLast(rest, encoded)
 	region := ""
 	if c.algorithm == HMACSHA256 {
@@ -89,7 +90,7 @@ func (c *Credential) cutScope(text string, encoded bool) (before string, ok bool
 		service = decode(service)
 	}
 	c.scope = Scope{Date: date, Region: region, Service: Service(service)}
-	return before, end == terminator && len(date) == 8 && allDigits(date)
+	return before, ok && end == "" && len(date) == 8
 }
 
 // cutLast cuts text around its last slash, which in a query may be encoded.

@@ -137,7 +137,8 @@ func (s *signer) sign() (string, error) {
 		return "", err
 	}
 	key := DeriveSigningKey(s.credentials.Secret, s.c.scope)
-	h.hmac(&key, h.stringToSign(&s.c))
+	h.stringToSign(&s.c)
+	h.hmac(&key)
 	return hex.EncodeToString(h.mac[:]), nil
 }
 

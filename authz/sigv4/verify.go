@@ -86,7 +86,8 @@ func (c *Credential) Verify(key *SigningKey) (Verified, error) {
 	}
 	h := hashers.Get().(*hasher)
 	defer h.release()
-	h.hmac(key, h.stringToSign(c))
+	h.stringToSign(c)
+	h.hmac(key)
 	if !h.matches(c.signature) {
 		return Verified{}, h.mismatch(c)
 	}
@@ -118,18 +119,22 @@ func (c *Credential) checkPayload() error {
 	if c.isQuery() {
 		return nil
 	}
-	if c.body == 0 {
-		return errorf(InvalidArgument, "x-amz-content-sha256 must be %s, a %s word that S3 documents, or a valid sha256 value.",
-			unsignedPayload, "STREAMING-")
+	sum, hashed := [sha256.Size]byte{}, true
+	if c.body == BodySigned && c.req != nil && c.req.Body.known {
+		sum, hashed = parseSum(c.payload)
 	}
-	if c.req == nil || !c.req.Body.known {
-		return nil
-	}
-	if sum, hashed := parseSum(c.payload); !hashed || sum == c.req.Body.sum {
+	switch {
+	case c.body == 0 || !hashed:
+		return invalidPayload()
+	case c.body != BodySigned || c.req == nil || !c.req.Body.known || sum == c.req.Body.sum:
 		return nil
 	}
 	return errorf(XAmzContentSHA256Mismatch, "The provided 'x-amz-content-sha256' header does not match what was computed.").
 		with("ClientComputedContentSHA256", c.payload).with("S3ComputedContentSHA256", hex.EncodeToString(c.req.Body.sum[:]))
+}
+
+func invalidPayload() *Error {
+	return errorf(InvalidArgument, "x-amz-content-sha256 must be %s, a STREAMING- word that S3 documents, or a valid sha256 value.", unsignedPayload)
 }
 
 // stringToSign writes the text that the signature is made of.
@@ -167,7 +172,7 @@ func (h *hasher) canonicalise(c *Credential, path string) error {
 	if h.canonical, err = c.appendPayload(dst); err != nil {
 		return err
 	}
-	c.canonical = sha256.Sum256(h.canonical)
+	c.canonical, h.canonical = h.sum(h.canonical)
 	return nil
 }
 
