@@ -46,7 +46,6 @@ func getAccountSummary(c *call) (any, error) {
 	if count(c.view.KeysOf(iam.Ref{Account: account, Kind: iam.KindRoot})) > 0 {
 		rootKeys = 1
 	}
-	size := int(iam.Or(set.PolicySize, defaultPolicySize))
 	attached := int(iam.Or(set.AttachedPolicies, 10))
 	return struct{ SummaryMap summaryXML }{summaryXML{[]summaryEntry{
 		{"Users", count(c.view.Users(account, ""))},
@@ -60,10 +59,10 @@ func getAccountSummary(c *call) (any, error) {
 		{"AttachedPoliciesPerUserQuota", attached},
 		{"AttachedPoliciesPerGroupQuota", attached},
 		{"AttachedPoliciesPerRoleQuota", attached},
-		{"UserPolicySizeQuota", size},
-		{"GroupPolicySizeQuota", size},
-		{"RolePolicySizeQuota", size},
-		{"PolicySizeQuota", size},
+		{"UserPolicySizeQuota", c.policySize()},
+		{"GroupPolicySizeQuota", c.policySize()},
+		{"RolePolicySizeQuota", c.policySize()},
+		{"PolicySizeQuota", c.policySize()},
 		{"AssumeRolePolicySizeQuota", maxTrust},
 		{"VersionsPerPolicyQuota", 5},
 	}}}, nil

@@ -114,7 +114,7 @@ func begins(name string, run func(*call) (any, error), params ...param) action {
 
 var userActions = []action{
 	writes("CreateUser", newUser, createUser, newUserName.required(), path, tags, boundaryARN),
-	reads("GetUser", userOrSelf, getUser, userName),
+	reads("GetUser", userOrSelf, getUser, userName.emptyIsNone()),
 	reads("ListUsers", nil, listUsers, pathPrefix, marker, maxItems),
 	writes("UpdateUser", movedUser, updateUser, userName.mandatory(), newUserName.called("NewUserName"), path.called("NewPath")),
 	writes("DeleteUser", theUser, deleteUser, userName.mandatory()),

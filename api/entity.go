@@ -102,7 +102,7 @@ func (c *call) path() string { return cmp.Or(c.form["Path"], "/") }
 // userOrCaller returns the name of the user that the call is about: the one that
 // it names, or else the caller.
 func (c *call) userOrCaller() (string, error) {
-	if name, given := c.form["UserName"]; given {
+	if name := c.form["UserName"]; name != "" {
 		return name, nil
 	}
 	if c.caller.user == nil {

@@ -72,7 +72,11 @@ type refusal struct {
 func refusalOf(err error) refusal {
 	var signature *sigv4.Error
 	if errors.As(err, &signature) {
-		return refusal{signature.Status, signature.Code, signature.Message}
+		status := signature.Status
+		if signature.Code == iam.ExpiredToken {
+			status = statusOf(signature.Code) // S3 answers 400, the Query services 403
+		}
+		return refusal{status, signature.Code, signature.Message}
 	}
 	var refused *iam.Error
 	if errors.As(err, &refused) {

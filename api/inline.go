@@ -15,8 +15,11 @@ func putInline(k iam.Kind) func(*call) (any, error) {
 			return nil, err
 		}
 		document := c.form["PolicyDocument"]
-		if err := c.checkDocument(policy.Identity, document); err != nil {
+		if err := malformed(policy.Identity, document); err != nil {
 			return nil, err
+		}
+		if policy.Size([]byte(document)) > c.policySize() {
+			return nil, iam.Errorf(iam.LimitExceeded, "Maximum policy size of %d bytes exceeded for %s %s", c.policySize(), k, e.ref.Name)
 		}
 		return nil, c.propose(iam.PutInlinePolicy{On: e.ref, Policy: iam.InlinePolicy{Name: c.form["PolicyName"], Document: document}})
 	}

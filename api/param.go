@@ -282,7 +282,9 @@ func policyPathChars(s string) bool {
 	return pathChars(s) && !strings.Contains(s, "//") && only("/+=,.@-")(s)
 }
 
-func prefixChars(s string) bool { return s != "" && s[0] == '/' && printable(s, 0x7f) }
+func prefixChars(s string) bool {
+	return s == "" || len(s) <= 512 && s[0] == '/' && printable(s, 0x7f)
+}
 
 func printable(s string, last byte) bool {
 	for i := 0; i < len(s); i++ {

@@ -36,7 +36,7 @@ var (
 	roleName    = param{name: "RoleName", max: 64, chars: nameChars, wrong: wrongName}
 	policyName  = param{name: "PolicyName", max: 128, chars: nameChars, wrong: wrongName}
 	path        = param{name: "Path", max: 512, chars: pathChars, wrong: wrongPath}
-	pathPrefix  = param{name: "PathPrefix", max: 512, chars: prefixChars, wrong: wrongPrefix}
+	pathPrefix  = param{name: "PathPrefix", chars: prefixChars, wrong: wrongPrefix}
 	marker      = param{name: "Marker", min: 1}
 	maxItems    = param{name: "MaxItems", kind: integer, min: 1, max: 1000}
 	description = param{name: "Description", max: 1000, chars: descriptionChars, wrong: wrongDescribed}
@@ -60,6 +60,13 @@ var (
 )
 
 var paging = []param{marker, maxItems}
+
+// emptyIsNone lets an empty text stand for a parameter that was not sent.
+func (p param) emptyIsNone() param {
+	chars := p.chars
+	p.chars = func(s string) bool { return s == "" || chars(s) }
+	return p
+}
 
 // policyPath narrows a path to what managed policies may have.
 func (p param) policyPath() param { p.chars = policyPathChars; return p }

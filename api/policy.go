@@ -22,13 +22,14 @@ func (c *call) checkDocument(kind policy.Kind, document string) error {
 	if err := malformed(kind, document); err != nil {
 		return err
 	}
-	limit := iam.Or(c.view.Settings().PolicySize, defaultPolicySize)
-	if size := policy.Size([]byte(document)); size > int(limit) {
-		return iam.Errorf(iam.LimitExceeded,
-			"The policy has %d bytes without white space; at most %d are allowed. Shorten it, or raise the setting policy_size.", size, limit)
+	if size := policy.Size([]byte(document)); size > c.policySize() {
+		return iam.Errorf(iam.LimitExceeded, "Cannot exceed quota for PolicySize: %d. The document has %d bytes without white space.", c.policySize(), size)
 	}
 	return nil
 }
+
+// policySize is the limit of a document in bytes, white space aside.
+func (c *call) policySize() int { return int(iam.Or(c.view.Settings().PolicySize, defaultPolicySize)) }
 
 // malformed names the statement, the element, what was wrong and what would be
 // right.

@@ -132,6 +132,9 @@ func (c *call) newPassword(owner iam.Ref, secret string) (*iam.AccessKey, error)
 	if err := checkPassword(owner.Name, secret); err != nil {
 		return nil, err
 	}
+	if strings.HasPrefix(owner.Name, sessionPrefix) {
+		return nil, iam.Errorf(iam.ValidationError, "A name that begins with %s cannot be an access key: S3 servers take such for sessions.", sessionPrefix)
+	}
 	key := &iam.AccessKey{ID: iam.AccessKeyID(owner.Name), Owner: owner, Status: iam.Active, Created: c.now, Password: true}
 	return key, c.seal(key, secret)
 }
