@@ -35,7 +35,7 @@ SIGTERM.`,
 				}
 				config.Dir = filepath.Join(dir, "doorward", "dev")
 			}
-			level := slog.LevelWarn
+			level := slog.LevelError
 			if verbose {
 				level = slog.LevelInfo
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -96,7 +97,7 @@ is lost, remove %s and start anew.
 Paste into another terminal:
 
   export DOORWARD_ENDPOINT=%[1]s AWS_DEFAULT_REGION=us-east-1
-  doorward user create alice --generate --policy readonly
+  %[4]s user create alice --generate --policy readonly
   aws --endpoint-url %[1]s iam list-users
   aws --endpoint-url %[1]s sts get-caller-identity
 
@@ -109,9 +110,30 @@ is its own affair):
   aws --endpoint-url http://127.0.0.1:7070 s3 ls
 
 Ctrl-C stops it.
-`, r.Endpoint, quoted(r.Socket), quoted(c.Objects))
+`, r.Endpoint, quoted(r.Socket), quoted(c.Objects), quoted(program()))
 	_, err := fmt.Fprint(c.Out, b.String())
 	return err
+}
+
+// program is how to call this binary from a shell: by name if that finds it.
+func program() string {
+	path, err := os.Executable()
+	if err != nil {
+		return "doorward"
+	}
+	if found, err := exec.LookPath("doorward"); err == nil && sameFile(found, path) {
+		return "doorward"
+	}
+	return path
+}
+
+func sameFile(a, b string) bool {
+	first, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	second, err := os.Stat(b)
+	return err == nil && os.SameFile(first, second)
 }
 
 // quoted returns path as one word for a shell.
