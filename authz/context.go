@@ -75,14 +75,15 @@ type Tag struct{ Name, Value string }
 // Context holds the condition keys of one request. It is complete: an evaluator
 // adds nothing of its own, so a key that was not set is missing. The zero
 // Context is empty and ready; Reset makes it so again, and a Context that is
-// reused allocates nothing. It must not be changed while a request is decided.
+// reused allocates nothing. It serves one decision at a time.
 type Context struct {
 	present, multi keySet
-	single         [policy.Keys]string
+	one            [policy.Keys]string
 	lists          [policy.Keys][]string
 	tags           [policy.TagFamilies][]Tag
 	other          []otherKey
 	unresolved     Facts
+	scratch        scratch
 }
 
 // otherKey is a key outside of the table, such as one of another service.
@@ -107,7 +108,7 @@ func (c *Context) Reset() {
 
 // Set gives a key its single value. An empty value is a value.
 func (c *Context) Set(k policy.Key, value string) {
-	c.single[k] = value
+	c.one[k] = value
 	c.present.add(k)
 	c.multi.remove(k)
 }
@@ -186,40 +187,15 @@ func (c *Context) Lookup(name string) (v Value, open Facts) {
 	if c == nil {
 		return Value{}, 0
 	}
-	if k, ok := policy.KeyOf(name); ok {
-		return c.lookupKey(k)
-	}
-	if f, tag, ok := policy.TagOf(name); ok {
-		if value, ok := c.tag(f, tag); ok {
-			return Value{Present: true, Values: []string{value}}, 0
-		}
-		open = tagFacts[f] & c.unresolved
-	}
-	for _, o := range c.other {
-		if strings.EqualFold(o.name, name) {
-			return Value{Present: true, Multi: o.multi, Values: o.values}, 0
-		}
+	k := refer(name)
+	one, list, kind, open := c.find(&k)
+	switch kind {
+	case singleValue:
+		return Value{Present: true, Values: []string{one}}, 0
+	case listValue:
+		return Value{Present: true, Multi: true, Values: list}, 0
 	}
 	return Value{}, open
-}
-
-func (c *Context) lookupKey(k policy.Key) (Value, Facts) {
-	switch {
-	case !c.present.has(k):
-		return Value{}, keyFacts[k] & c.unresolved
-	case c.multi.has(k):
-		return Value{Present: true, Multi: true, Values: c.lists[k]}, 0
-	}
-	return Value{Present: true, Values: []string{c.single[k]}}, 0
-}
-
-func (c *Context) tag(f policy.TagFamily, name string) (string, bool) {
-	for _, t := range c.tags[f] {
-		if sameTag(f, t.Name, name) {
-			return t.Value, true
-		}
-	}
-	return "", false
 }
 
 // Value is what a context holds for a key.
@@ -228,4 +204,79 @@ type Value struct {
 	// Multi is true for a multivalued key, which may have any number of values.
 	Multi  bool
 	Values []string
+}
+
+// keyRef is the name of a condition key, resolved once.
+type keyRef struct {
+	name   string // in full
+	tag    string // of a tag, the part behind the slash
+	place  place
+	key    policy.Key
+	family policy.TagFamily
+}
+
+// place is where a Context keeps a key.
+type place uint8
+
+const (
+	inTable place = iota
+	inTags
+	elsewhere
+)
+
+func refer(name string) keyRef {
+	if k, ok := policy.KeyOf(name); ok {
+		return keyRef{name: name, place: inTable, key: k}
+	}
+	if f, tag, ok := policy.TagOf(name); ok {
+		return keyRef{name: name, place: inTags, family: f, tag: tag}
+	}
+	return keyRef{name: name, place: elsewhere}
+}
+
+// valueKind says what a Context holds for a key.
+type valueKind uint8
+
+const (
+	noValue valueKind = iota
+	singleValue
+	listValue
+)
+
+// find looks a key up without allocating. If there is no value, open is the
+// unresolved family that the key belongs to, zero if it is missing.
+func (c *Context) find(k *keyRef) (one string, list []string, kind valueKind, open Facts) {
+	switch k.place {
+	case inTable:
+		switch {
+		case !c.present.has(k.key):
+			return "", nil, noValue, keyFacts[k.key] & c.unresolved
+		case c.multi.has(k.key):
+			return "", c.lists[k.key], listValue, 0
+		}
+		return c.one[k.key], nil, singleValue, 0
+	case inTags:
+		for i := range c.tags[k.family] {
+			if t := &c.tags[k.family][i]; sameTag(k.family, t.Name, k.tag) {
+				return t.Value, nil, singleValue, 0
+			}
+		}
+		open = tagFacts[k.family] & c.unresolved
+	}
+	for i := range c.other {
+		if o := &c.other[i]; strings.EqualFold(o.name, k.name) {
+			if o.multi {
+				return "", o.values, listValue, 0
+			}
+			return o.values[0], nil, singleValue, 0
+		}
+	}
+	return "", nil, noValue, open
+}
+
+// single is find for a policy variable, which takes keys with a single value
+// only.
+func (c *Context) single(k *keyRef) (value string, ok bool, open Facts) {
+	one, _, kind, open := c.find(k)
+	return one, kind == singleValue, open
 }

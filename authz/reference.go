@@ -14,8 +14,9 @@ import (
 // (Kleene's logic). The answer is Need only if it is open after all; then
 // Missing holds the families behind every open Deny, and behind every layer
 // whose Allow is open. With those facts the answer is Allow or Deny.
-func Reference(p Policies, r *Request) Decision {
-	e := evaluate(p, r)
+func Reference(p Policies, r *Request) Decision { return evaluate(read(p), r).decide() }
+
+func (e *evaluation) decide() Decision {
 	if d, ok := e.denied(); ok {
 		return d
 	}
@@ -52,9 +53,7 @@ func (t truth) not() truth { return yes - t }
 
 // finding is what the evaluation of one statement gave.
 type finding struct {
-	layer     Layer
-	level     int // of service control policies
-	policy    string
+	policyText
 	index     int
 	statement *policy.Statement
 	applies   truth
@@ -65,7 +64,7 @@ type finding struct {
 }
 
 func (f *finding) decision(e Effect, explicit bool) Decision {
-	return Decision{Effect: e, Explicit: explicit, Layer: f.layer, Policy: f.policy, Statement: f.index, Sid: f.statement.Sid.Value}
+	return Decision{Effect: e, Explicit: explicit, Layer: f.layer, Policy: f.name, Statement: f.index, Sid: f.statement.Sid.Value}
 }
 
 // grant says how strongly a bucket policy's Allow names the caller, and so which
@@ -86,6 +85,50 @@ const (
 	sessionGrant
 )
 
+// reading is the policies of a caller, parsed, in the order in which deciding
+// statements are named.
+type reading struct {
+	policies Policies
+	texts    []policyText
+}
+
+type policyText struct {
+	layer    Layer
+	level    int // of service control policies
+	name     string
+	document *policy.Document
+}
+
+func read(p Policies) *reading {
+	t := &reading{policies: p}
+	for level, set := range p.ServiceControl {
+		t.add(ServiceControlLayer, level, policy.ServiceControl, set...)
+	}
+	t.add(IdentityLayer, 0, policy.Identity, p.Identity...)
+	if p.Parent != nil {
+		t.add(ParentLayer, 0, policy.Identity, *p.Parent...)
+	}
+	if p.Boundary != nil {
+		t.add(BoundaryLayer, 0, policy.Boundary, *p.Boundary)
+	}
+	if p.Session != nil {
+		t.add(SessionLayer, 0, policy.Session, *p.Session...)
+	}
+	switch {
+	case p.Trust != nil:
+		t.add(ResourceLayer, 0, policy.Trust, *p.Trust)
+	case p.Resource != nil:
+		t.add(ResourceLayer, 0, policy.Resource, *p.Resource)
+	}
+	return t
+}
+
+func (t *reading) add(layer Layer, level int, kind policy.Kind, set ...Policy) {
+	for _, p := range set {
+		t.texts = append(t.texts, policyText{layer, level, p.Name, policy.ParseStored([]byte(p.Document), kind)})
+	}
+}
+
 // evaluation is a request with everything that was found about it.
 type evaluation struct {
 	policies Policies
@@ -93,49 +136,36 @@ type evaluation struct {
 	findings []finding
 }
 
-// evaluate reads the policies that speak on the request, in the order in which
-// deciding statements are named. Only a bucket policy speaks on an anonymous
-// request; only guard rails and bucket policies speak on one of the root user.
-func evaluate(p Policies, r *Request) *evaluation {
-	e := &evaluation{policies: p, request: r}
-	if r.Principal.Type != Anonymous {
-		for level, set := range p.ServiceControl {
-			e.read(ServiceControlLayer, level, policy.ServiceControl, set...)
+// evaluate asks every statement that speaks on the request.
+func evaluate(t *reading, r *Request) *evaluation {
+	e := &evaluation{policies: t.policies, request: r}
+	for _, text := range t.texts {
+		if !speaks(text.layer, r.Principal.Type) {
+			continue
 		}
-	}
-	if r.Principal.Type != Anonymous && r.Principal.Type != Root {
-		e.read(IdentityLayer, 0, policy.Identity, p.Identity...)
-		if p.Parent != nil {
-			e.read(ParentLayer, 0, policy.Identity, *p.Parent...)
-		}
-		if p.Boundary != nil {
-			e.read(BoundaryLayer, 0, policy.Boundary, *p.Boundary)
-		}
-		if p.Session != nil {
-			e.read(SessionLayer, 0, policy.Session, *p.Session...)
-		}
-	}
-	switch {
-	case p.Trust != nil:
-		e.read(ResourceLayer, 0, policy.Trust, *p.Trust)
-	case p.Resource != nil:
-		e.read(ResourceLayer, 0, policy.Resource, *p.Resource)
-	}
-	return e
-}
-
-func (e *evaluation) read(layer Layer, level int, kind policy.Kind, set ...Policy) {
-	for _, p := range set {
-		doc := policy.ParseStored([]byte(p.Document), kind)
-		for i := range doc.Statements {
-			st := &doc.Statements[i]
-			f := finding{layer: layer, level: level, policy: p.Name, index: i, statement: st}
-			m := matcher{doc: doc, statement: st, request: e.request, bounded: e.policies.Boundary != nil}
+		for i := range text.document.Statements {
+			st := &text.document.Statements[i]
+			f := finding{policyText: text, index: i, statement: st}
+			m := matcher{doc: text.document, statement: st, request: r, bounded: t.policies.Boundary != nil}
 			f.applies, f.missing = m.applies()
 			f.grant = m.grant()
 			e.findings = append(e.findings, f)
 		}
 	}
+	return e
+}
+
+// speaks reports whether a layer speaks on requests of a type of principal. Only
+// a bucket policy does on anonymous ones; only guard rails and bucket policies do
+// on those of the root user.
+func speaks(layer Layer, who PrincipalType) bool {
+	switch layer {
+	case ResourceLayer:
+		return true
+	case ServiceControlLayer:
+		return who != Anonymous
+	}
+	return who != Anonymous && who != Root
 }
 
 // denied finds the first Deny that applies.
@@ -275,23 +305,31 @@ func (e *evaluation) openAllow() (missing Facts) {
 // grant names the statement that lets an allowed request in: of the identity
 // policies where they are enough, else of the bucket policy.
 func (e *evaluation) grant() Decision {
-	who := e.request.Principal.Type
-	layer, least := ResourceLayer, accountGrant
-	switch {
-	case who == Root && !e.needsResource():
-		return Decision{Effect: Allow, Layer: RootLayer, Statement: -1}
-	case who == Root || who == Anonymous:
-	case min(e.identity(), e.boundary(), e.session()) == yes:
-		layer, least = IdentityLayer, noGrant
-	case e.session() != yes:
-		least = sessionGrant
-	case e.boundary() != yes:
-		least = userGrant
-	default:
-		least = roleGrant
-	}
+	layer, least := e.granting()
 	i := slices.IndexFunc(e.findings, func(f finding) bool {
 		return f.layer == layer && f.statement.Effect == policy.Allow && f.applies == yes && f.grant >= least
 	})
+	if i < 0 {
+		return Decision{Effect: Allow, Layer: RootLayer, Statement: -1}
+	}
 	return e.findings[i].decision(Allow, false)
+}
+
+// granting is the layer that lets an allowed request in, and how strongly its
+// statement has to name the caller.
+func (e *evaluation) granting() (Layer, grant) {
+	who := e.request.Principal.Type
+	switch {
+	case who == Root && !e.needsResource():
+		return RootLayer, noGrant
+	case who == Root || who == Anonymous:
+		return ResourceLayer, accountGrant
+	case min(e.identity(), e.boundary(), e.session()) == yes:
+		return IdentityLayer, noGrant
+	case e.session() != yes:
+		return ResourceLayer, sessionGrant
+	case e.boundary() != yes:
+		return ResourceLayer, userGrant
+	}
+	return ResourceLayer, roleGrant
 }

@@ -213,10 +213,12 @@ func (m *matcher) resourceEntry(entry string) (t truth, missing Facts, valueless
 	switch {
 	case allBuckets:
 		return truthOf(strings.Trim(pattern[5], "*") == "" && pattern[5] != ""), 0, false
+	case !glob(tail, asked[5]):
+		return no, 0, false
 	case missing != 0:
 		return unknown, missing, false
 	}
-	return truthOf(glob(tail, asked[5])), 0, false
+	return yes, 0, false
 }
 
 // segments splits an ARN at its first five colons and completes a short one
@@ -229,23 +231,22 @@ func segments(arn string) []string {
 	return parts
 }
 
-// substitute replaces variables by their values, as literal text. It reports the
-// facts that a variable is still waiting for, and whether one has neither value
-// nor default.
+// substitute replaces variables by their values, as literal text, and those that
+// wait for a fact by "*", as they may still become anything. It reports these
+// facts, and whether a variable has neither value nor default.
 func (m *matcher) substitute(p policy.Pattern) (out policy.Pattern, missing Facts, valueless bool) {
 	for _, part := range p {
 		if part.Kind == policy.Variable {
 			v, open := m.request.Context.Lookup(part.Text)
-			value := part.Default
 			switch {
 			case v.Present && !v.Multi:
-				value = v.Values[0]
+				part = policy.Part{Kind: policy.Literal, Text: v.Values[0]}
 			case open != 0:
-				missing |= open
-			case !part.HasDefault:
-				valueless = true
+				part, missing = policy.Part{Kind: policy.Any}, missing|open
+			default:
+				valueless = valueless || !part.HasDefault
+				part = policy.Part{Kind: policy.Literal, Text: part.Default}
 			}
-			part = policy.Part{Kind: policy.Literal, Text: value}
 		}
 		out = append(out, part)
 	}
@@ -253,33 +254,29 @@ func (m *matcher) substitute(p policy.Pattern) (out policy.Pattern, missing Fact
 }
 
 // glob matches a pattern without variables against the whole of s. It keeps the
-// set of places that the parts so far can end at. Parts begin and end between
+// places that the parts so far can end at. Parts begin and end between
 // characters, which are those of UTF-8, or bytes that belong to none.
 func glob(p policy.Pattern, s string) bool {
-	boundary := map[int]bool{len(s): true}
+	between := make([]bool, len(s)+1)
 	for i := range s {
-		boundary[i] = true
+		between[i] = true
 	}
-	reached := map[int]bool{0: true}
+	between[len(s)] = true
+	reached := make([]bool, len(s)+1)
+	reached[0] = true
 	for _, part := range p {
-		next := map[int]bool{}
+		next := make([]bool, len(s)+1)
 		for at := range reached {
-			switch part.Kind {
-			case policy.Literal:
+			switch {
+			case !reached[at]:
+			case part.Kind == policy.Literal && strings.HasPrefix(s[at:], part.Text):
 				end := at + len(part.Text)
-				if strings.HasPrefix(s[at:], part.Text) && boundary[end] {
-					next[end] = true
-				}
-			case policy.One:
-				if _, width := utf8.DecodeRuneInString(s[at:]); width > 0 {
-					next[at+width] = true
-				}
-			case policy.Any:
-				for end := range boundary {
-					if end >= at {
-						next[end] = true
-					}
-				}
+				next[end] = next[end] || between[end]
+			case part.Kind == policy.One && at < len(s):
+				_, width := utf8.DecodeRuneInString(s[at:])
+				next[at+width] = true
+			case part.Kind == policy.Any:
+				copy(next[at:], between[at:])
 			}
 		}
 		reached = next

@@ -150,6 +150,9 @@ func TestVectors(t *testing.T) {
 		if !v.right(d) {
 			wrong++
 			t.Errorf("%s (%s) %v: want %s, reference gives %+v", v.ID, v.Rule, v.Tags, v.Expected, d)
+		} else if _, err := newEngines(v.policies()).decide(v.request(t)); err != nil {
+			wrong++
+			t.Errorf("%s (%s) %v: %v", v.ID, v.Rule, v.Tags, err)
 		}
 	}
 	fmt.Printf("policy-eval: %d rows, %d wrong\n", len(rows), wrong)
