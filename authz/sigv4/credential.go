@@ -17,6 +17,23 @@ const (
 	Attested                     // string to sign built by a trusted S3 server
 )
 
+// String names the form.
+func (k Kind) String() string {
+	switch k {
+	case Anonymous:
+		return "anonymous"
+	case HeaderSigned:
+		return "header"
+	case Presigned:
+		return "presigned"
+	case PostForm:
+		return "form"
+	case Attested:
+		return "attested"
+	}
+	return "none"
+}
+
 // BodyMode is how the signature covers the body, apart from how the request is
 // signed.
 type BodyMode uint8

@@ -3,9 +3,7 @@ package sigv4
 import (
 	"crypto/hmac"
 	"crypto/sha256"
-	"fmt"
 	"io"
-	"log/slog"
 )
 
 // Scope is a credential scope: the day, region and service that a key is
@@ -51,20 +49,6 @@ func DeriveDayKey(secret string, scope Scope) DayKey {
 	return DayKey(sum(key, terminator))
 }
 
-// String hides the key.
-func (DayKey) String() string { return redacted }
-
-// Format hides the key under every verb.
-func (DayKey) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
-
-// LogValue hides the key.
-func (DayKey) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalText hides the key.
-func (DayKey) MarshalText() ([]byte, error) { return []byte(redacted), nil }
-
-const redacted = "[redacted]"
-
 // SigningKey is a day key made ready: the HMAC's inner and outer hash states
 // after the key block, so that a verification hashes nothing but its message.
 // It is immutable, 64 bytes of state and its scope, and safe to share. The zero
@@ -98,15 +82,3 @@ func (k SigningKey) Scope() Scope { return k.scope }
 
 // IsZero reports whether k is the zero value, which verifies nothing.
 func (k SigningKey) IsZero() bool { return k.scope.Date == "" }
-
-// String names the scope and hides the key.
-func (k SigningKey) String() string { return "signing key " + k.scope.String() + " " + redacted }
-
-// Format hides the key under every verb.
-func (k SigningKey) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }
-
-// LogValue hides the key.
-func (k SigningKey) LogValue() slog.Value { return slog.StringValue(k.String()) }
-
-// MarshalText hides the key.
-func (k SigningKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }

@@ -17,12 +17,6 @@ type Credentials struct {
 	Token       string
 }
 
-// String names the access key and hides the rest.
-func (c Credentials) String() string { return string(c.AccessKeyID) + " " + redacted }
-
-// Format hides secret and token under every verb.
-func (c Credentials) Format(f fmt.State, _ rune) { fmt.Fprint(f, c.String()) }
-
 // UnsignedPayload is the payload of a request whose body the signature does not
 // cover.
 const UnsignedPayload = unsignedPayload
