@@ -52,15 +52,21 @@ func (s *step) bindParent(n *iam.Session) *iam.Error {
 		if err != nil {
 			return err
 		}
-		n.Parent, id = sa.Ref(), n.ParentID
+		u, err := s.user(sa.ParentRef())
+		if err != nil {
+			return err
+		}
+		n.Parent, id = sa.Ref(), u.ID
 	case iam.KindRoot:
-		n.Parent.Name, id = "", n.ParentID
-		return checkAccount(n.Parent.Account)
+		if err := checkAccount(n.Parent.Account); err != nil {
+			return err
+		}
+		n.Parent.Name, id = "", iam.UniqueID(n.Parent.Account)
 	default:
 		return wantKind(n.Parent, iam.KindUser, iam.KindRole, iam.KindServiceAccount, iam.KindRoot)
 	}
 	if n.ParentID != id {
-		return iam.Errorf(iam.NoSuchEntity, "The %s %s was deleted, and another of that name created, while the session was being made. Try again.", n.Parent.Kind, n.Parent.Name)
+		return iam.Errorf(iam.NoSuchEntity, "The %s %s with unique id %s is gone. Authenticate again.", n.Parent.Kind, n.Parent.Name, n.ParentID)
 	}
 	return nil
 }

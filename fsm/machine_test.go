@@ -174,7 +174,7 @@ func TestBulkCommandsStopAtTheLimit(t *testing.T) {
 	for i := range maxChanges + 5 {
 		c := iam.CreateSession{Session: iam.Session{
 			Key: iam.AccessKeyID(fmt.Sprintf("ASIA%d", i)), Secret: iam.Sealed("s"),
-			Parent: iam.Ref{Account: iam.FirstAccount, Kind: iam.KindRoot}, Issued: 1, Expires: 2,
+			Parent: iam.Ref{Account: iam.FirstAccount, Kind: iam.KindRoot}, ParentID: "000000000000", Issued: 1, Expires: 2,
 		}}
 		entry.Commands = append(entry.Commands, mustEntry(t, iam.Envelope{Command: c}))
 	}

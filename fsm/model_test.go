@@ -632,7 +632,9 @@ func anyCommand(t *rapid.T) iam.Command {
 }
 
 func parentID(parent iam.Ref) iam.UniqueID {
-	return map[iam.Kind]iam.UniqueID{iam.KindUser: "AIDA", iam.KindRole: "AROA"}[parent.Kind]
+	return map[iam.Kind]iam.UniqueID{
+		iam.KindUser: "AIDA", iam.KindRole: "AROA", iam.KindServiceAccount: "AIDA", iam.KindRoot: iam.UniqueID(iam.FirstAccount),
+	}[parent.Kind]
 }
 
 // anyLog draws a log: entries of a few commands each, some of them repeated

@@ -351,6 +351,9 @@ func complete(v reflect.Value) {
 		if x.Session.Secret == nil {
 			x.Session.Secret = iam.Sealed("sealed")
 		}
+		if x.Session.Parent.Kind == iam.KindRoot {
+			x.Session.ParentID = cmp.Or(x.Session.ParentID, iam.UniqueID(iam.FirstAccount))
+		}
 	case *iam.PutBucket:
 		x.Bucket.Account = cmp.Or(x.Bucket.Account, iam.FirstAccount)
 	}

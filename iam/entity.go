@@ -232,7 +232,7 @@ type Session struct {
 	Secret         Sealed
 	Kind           SessionKind
 	Parent         Ref      // user, service account, role or root
-	ParentID       UniqueID // of the parent when issued: a recreated namesake is somebody else
+	ParentID       UniqueID // of the parent when issued, of a service account's user, or the root's account number: a recreated namesake is somebody else
 	Name           string   // role session name or federated user name
 	Policies       []string // inline session policies; their union cuts the parent's
 	PolicyARNs     []ARN    // managed session policies, part of the same union

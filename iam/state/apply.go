@@ -217,6 +217,7 @@ func (b *Builder) session(name string, new *iam.Session) {
 	old := set(b, v.sessions, iam.TableSessions, "", name, new, writeSession)
 	replace(v.sessionsByParent.records, old, new)
 	replace(v.sessionsByExpiry.sessions, old, new)
+	b.uses(usesOfSession(old), usesOfSession(new))
 	b.secret(iam.TableSessions, name, secretOfSession(old), secretOfSession(new))
 }
 

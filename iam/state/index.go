@@ -75,8 +75,8 @@ func replace[R any](tree *btree.BTreeG[*R], old, new *R) {
 	}
 }
 
-// compareRef orders references by kind, account and name. Names of keys and
-// service accounts are exact, all others ignore case.
+// compareRef orders references by kind, account and name. Names of service
+// accounts and sessions (kind zero) are exact, all others ignore case.
 func compareRef(a, b iam.Ref) int {
 	if c := cmp.Compare(a.Kind, b.Kind); c != 0 {
 		return c
@@ -84,7 +84,7 @@ func compareRef(a, b iam.Ref) int {
 	if c := cmp.Compare(a.Account, b.Account); c != 0 {
 		return c
 	}
-	if a.Kind == iam.KindServiceAccount {
+	if a.Kind == iam.KindServiceAccount || a.Kind == 0 {
 		return cmp.Compare(a.Name, b.Name)
 	}
 	return compareFolded(a.Name, b.Name)
@@ -172,7 +172,8 @@ func (x memberIndex) replace(old, new *iam.User) {
 
 func (x memberIndex) clone() memberIndex { return memberIndex{x.members.Clone()} }
 
-// use says that an entity has a managed policy attached or as its boundary.
+// use says that an entity has a managed policy attached or as its boundary, or a
+// session as its session policy.
 type use struct {
 	policy  iam.ARN
 	as      useKind
@@ -186,9 +187,11 @@ type useKind uint8
 const (
 	useAttached useKind = 1
 	useBoundary useKind = 2
+	useSession  useKind = 3 // by a session, whose key is the name; the kind is zero
 )
 
-// useIndex is the reverse of Attached and Boundary of users, groups and roles.
+// useIndex is the reverse of Attached and Boundary of users, groups and roles, and
+// of PolicyARNs of sessions.
 type useIndex struct{ uses *btree.BTreeG[use] }
 
 func newUseIndex() useIndex {
@@ -213,9 +216,11 @@ func (x useIndex) of(policy iam.ARN, as useKind) iter.Seq[iam.Ref] {
 	}
 }
 
-// uses is what an entity has attached and as its boundary.
+// uses is what an entity has attached and as its boundary, or a session as its
+// session policies.
 type uses struct {
 	ref      iam.Ref
+	as       useKind // of attached
 	attached []iam.ARN
 	boundary iam.ARN
 }
@@ -224,21 +229,28 @@ func usesOfUser(u *iam.User) uses {
 	if u == nil {
 		return uses{}
 	}
-	return uses{u.Ref(), u.Attached, u.Boundary}
+	return uses{u.Ref(), useAttached, u.Attached, u.Boundary}
 }
 
 func usesOfGroup(g *iam.Group) uses {
 	if g == nil {
 		return uses{}
 	}
-	return uses{g.Ref(), g.Attached, ""}
+	return uses{g.Ref(), useAttached, g.Attached, ""}
 }
 
 func usesOfRole(r *iam.Role) uses {
 	if r == nil {
 		return uses{}
 	}
-	return uses{r.Ref(), r.Attached, r.Boundary}
+	return uses{r.Ref(), useAttached, r.Attached, r.Boundary}
+}
+
+func usesOfSession(s *iam.Session) uses {
+	if s == nil || len(s.PolicyARNs) == 0 {
+		return uses{}
+	}
+	return uses{iam.Ref{Name: string(s.Key)}, useSession, s.PolicyARNs, ""}
 }
 
 // replace puts new's uses in place of old's; the zero value stands for none.
@@ -254,7 +266,7 @@ func (x useIndex) replace(old, new uses) {
 func (u uses) all() iter.Seq[use] {
 	return func(yield func(use) bool) {
 		for _, arn := range u.attached {
-			if !yield(use{arn, useAttached, u.ref.Kind, u.ref.Account, u.ref.Name}) {
+			if !yield(use{arn, u.as, u.ref.Kind, u.ref.Account, u.ref.Name}) {
 				return
 			}
 		}

@@ -137,7 +137,7 @@ func anyChange(t *rapid.T) iam.Change {
 	case iam.TableServiceAccounts:
 		return iam.Change{ServiceAccount: &iam.ServiceAccount{Key: id, Account: account, Parent: own}}
 	case iam.TableSessions:
-		return iam.Change{Session: &iam.Session{Key: id, Parent: ref, Expires: expires, Secret: iam.Sealed(own)}}
+		return iam.Change{Session: &iam.Session{Key: id, Parent: ref, Expires: expires, Secret: iam.Sealed(own), PolicyARNs: arns.Draw(t, "session policies")}}
 	case iam.TableBuckets:
 		return iam.Change{Bucket: &iam.Bucket{Name: own, Account: account}}
 	case iam.TableSettings:
@@ -221,6 +221,10 @@ func checkIndexes(t *rapid.T, v *View) {
 		case c.ServiceAccount != nil:
 			must(t, contains(v.ServiceAccountsOf(c.ServiceAccount.Account, c.ServiceAccount.Parent), c.ServiceAccount), "ServiceAccountsOf lacks %s", c.ServiceAccount.Key)
 		case c.Session != nil:
+			uses += len(c.Session.PolicyARNs)
+			for _, arn := range c.Session.PolicyARNs {
+				must(t, contains(v.SessionsUsing(arn), c.Session), "SessionsUsing(%s) lacks %s", arn, c.Session.Key)
+			}
 			must(t, contains(v.SessionsOf(c.Session.Parent), c.Session), "SessionsOf lacks %s", c.Session.Key)
 			must(t, contains(v.Expiring(c.Session.Expires), c.Session), "Expiring lacks %s", c.Session.Key)
 			must(t, !contains(v.Expiring(c.Session.Expires-1), c.Session), "Expiring has %s too early", c.Session.Key)

@@ -196,6 +196,18 @@ func (v *View) BoundaryOf(policy iam.ARN) iter.Seq[iam.Ref] {
 	return v.entitiesByPolicy.of(policy, useBoundary)
 }
 
+// SessionsUsing yields the sessions that name a managed policy as a session
+// policy, by key.
+func (v *View) SessionsUsing(policy iam.ARN) iter.Seq[*iam.Session] {
+	return func(yield func(*iam.Session) bool) {
+		for ref := range v.entitiesByPolicy.of(policy, useSession) {
+			if s, ok := v.Session(iam.AccessKeyID(ref.Name)); ok && !yield(s) {
+				return
+			}
+		}
+	}
+}
+
 // Expiring yields the sessions whose end lies at or before cutoff, soonest first.
 func (v *View) Expiring(cutoff iam.Time) iter.Seq[*iam.Session] {
 	return v.sessionsByExpiry.until(cutoff)
