@@ -43,7 +43,14 @@ func New(config Config, source Source) (*Authorizer, error) {
 // Authorize decides about q and says why in d. It takes microseconds, unless the
 // request needs something newer than the view: then it waits, but no longer than
 // Patience. Whatever goes wrong ends in a decision that does not allow.
-func (a *Authorizer) Authorize(ctx context.Context, q *Request, d *Decision) {
+func (a *Authorizer) Authorize(ctx context.Context, q *Request, d *Decision) { a.authorize(ctx, q, d) }
+
+// AuthorizeNow is Authorize for a caller that must not be held up. It returns false
+// if it would have to wait; then nothing is decided, and Authorize will wait.
+func (a *Authorizer) AuthorizeNow(q *Request, d *Decision) bool { return a.authorize(impatient, q, d) }
+
+// authorize is the whole decision, in six steps.
+func (a *Authorizer) authorize(ctx context.Context, q *Request, d *Decision) bool {
 	i := a.inquire(ctx, d)
 	err := i.parse(q) // what does the request claim?
 	if err == nil {
@@ -56,11 +63,7 @@ func (a *Authorizer) Authorize(ctx context.Context, q *Request, d *Decision) {
 		err = i.name() // which operation is it, and what does it need?
 	}
 	if err == nil {
-		i.evaluate() // may the caller do that?
-		err = i.reconsider()
+		err = i.evaluate() // may the caller do that?
 	}
-	if err != nil {
-		d.refuse(err)
-	}
-	i.record()
+	return i.record(err)
 }

@@ -39,6 +39,9 @@ func newRound() *round { return &round{done: make(chan struct{})} }
 
 // ask returns the answer to a question that is sent after the call.
 func (c *confirmer) ask(ctx context.Context) (iam.Index, error) {
+	if ctx == impatient {
+		return 0, errImpatient
+	}
 	c.mu.Lock()
 	r := c.next
 	c.mu.Unlock()

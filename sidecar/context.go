@@ -24,8 +24,8 @@ var s3Keys = func() (table [s3.NumKeys]policy.Key) {
 	return table
 }()
 
-// families are the condition keys that are one key for each tag.
-var families = [...]struct {
+// tagFamilies are the condition keys that are one key for each tag.
+var tagFamilies = [...]struct {
 	key    s3.Key
 	family policy.TagFamily
 	facts  authz.Facts
@@ -54,7 +54,8 @@ func (i *inquiry) describe(n *s3.Need, owner iam.AccountID) {
 	ctx := &i.context
 	i.describeCaller(owner)
 	i.describeRequest(ctx, n)
-	stated := i.describeFacts(ctx, i.request.Facts)
+	i.describeFacts(ctx, i.request.Facts)
+	stated := families(i.request.Facts)
 	for _, u := range unknowns {
 		for _, k := range u.keys {
 			if n.Unknown.Has(k) {
@@ -80,28 +81,13 @@ func (i *inquiry) describeCaller(owner iam.AccountID) {
 	}
 }
 
-// describeFacts sets what the S3 server states, and returns the families that it
-// states as a whole.
-func (i *inquiry) describeFacts(ctx *authz.Context, facts []protocol.Pair) (stated authz.Facts) {
+// describeFacts sets what the S3 server states.
+func (i *inquiry) describeFacts(ctx *authz.Context, facts []protocol.Pair) {
 	for _, f := range facts {
-		if family := wholeFamily(f.Name); family != 0 {
-			stated |= family
-		} else if factual(f.Name) {
+		if factual(f.Name) && wholeFamily(f.Name) == 0 {
 			ctx.SetNamed(f.Name, f.Value)
 		}
 	}
-	return stated
-}
-
-// wholeFamily returns the facts that a name stands for as a whole, which says that
-// what is not stated of them does not exist; zero for a single key.
-func wholeFamily(name string) authz.Facts {
-	for f := authz.Facts(1); f <= authz.AllFacts; f <<= 1 {
-		if f.String() == name {
-			return f
-		}
-	}
-	return 0
 }
 
 // describeRequest sets the keys that the request itself gives rise to.
@@ -128,7 +114,7 @@ func (i *inquiry) describeRequest(ctx *authz.Context, n *s3.Need) {
 			ctx.SetList(s3Keys[k], v.List)
 		}
 	}
-	for at, f := range families {
+	for at, f := range tagFamilies {
 		if !have.Has(f.key) {
 			continue
 		}

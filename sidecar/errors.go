@@ -1,6 +1,7 @@
 package sidecar
 
 import (
+	"context"
 	"errors"
 
 	"github.com/doorward/doorward/authz/sigv4"
@@ -23,6 +24,15 @@ var (
 	// ErrOverloaded says that too many requests are waiting.
 	ErrOverloaded = errors.New("too many requests are waiting")
 )
+
+// errImpatient ends an inquiry that would have to wait and may not; see
+// [Authorizer.AuthorizeNow].
+var errImpatient = errors.New("the answer has to be waited for")
+
+// impatient is the context of an inquiry that may not wait.
+var impatient = context.WithValue(context.Background(), impatientKey{}, true)
+
+type impatientKey struct{}
 
 // unavailable is the answer to a client when the sidecar cannot tell, in S3's
 // codes: SlowDown where waiting a moment helps, else ServiceUnavailable.

@@ -146,6 +146,9 @@ func (i *inquiry) prove() error {
 	}
 	before := i.who
 	newest, unknown := i.authorizer.confirmer.ask(i.ctx)
+	if unknown == errImpatient {
+		return unknown
+	}
 	if unknown != nil || newest <= i.view.Index() {
 		return err
 	}
@@ -187,23 +190,25 @@ var badScope = &sigv4.Error{
 // a moment after its key.
 const youth = 15 * time.Second
 
-// reconsider repeats the evaluation of a denied request if the caller is so new
-// that the view may not have all of it yet.
-func (i *inquiry) reconsider() error {
-	if i.decision.Effect != authz.Deny || i.who == nil || i.decision.Reason.Explicit {
-		return nil
-	}
-	if age := i.now() - i.who.created; age > iam.Time(youth.Milliseconds()) || age < -iam.Time(youth.Milliseconds()) {
-		return nil
+// reconsider reports whether a denied request has to be evaluated again, because
+// the caller is so new that the view may not have had all of it.
+func (i *inquiry) reconsider() (bool, error) {
+	d := i.decision
+	if d.Effect != authz.Deny || d.Reason.Explicit || i.who == nil || !i.who.young(i.now()) {
+		return false, nil
 	}
 	newest, err := i.authorizer.confirmer.ask(i.ctx)
 	if err != nil || newest <= i.view.Index() {
-		return err
+		return false, err
 	}
 	if err := i.identify(newest); err != nil {
-		return err
+		return false, err
 	}
-	i.decision.Refusal = nil
-	i.evaluate()
-	return nil
+	d.Refusal = nil
+	return true, nil
+}
+
+func (c *caller) young(now iam.Time) bool {
+	age := now - c.created
+	return -iam.Time(youth.Milliseconds()) < age && age < iam.Time(youth.Milliseconds())
 }

@@ -33,7 +33,7 @@ type inquiry struct {
 	headers []sigv4.Header
 	text    []byte // of the token
 	context authz.Context
-	tags    [len(families)][]authz.Tag
+	tags    [len(tagFamilies)][]authz.Tag
 	age, ip []byte
 }
 
@@ -84,16 +84,27 @@ func (i *inquiry) name() error {
 	return i.authorizer.mapper.Map(&i.mapped, &i.result)
 }
 
-// evaluate asks the caller's authority about each thing that the request needs.
-// All must be allowed; the first that is not decides.
-func (i *inquiry) evaluate() {
+// evaluate decides by the caller's policies, and looks again if the caller is so
+// new that the view may not have all of it.
+func (i *inquiry) evaluate() error {
+	i.weigh()
+	again, err := i.reconsider()
+	if again {
+		i.weigh()
+	}
+	return err
+}
+
+// weigh asks the caller's authority about each thing that the request needs. All
+// must be allowed; the first that is not decides.
+func (i *inquiry) weigh() {
 	d, r := i.decision, &i.result
 	d.Bucket, d.Key = r.Bucket, r.Key
 	if len(r.Needs) == 0 {
 		d.unnamed(r)
 		return
 	}
-	owner, policy := i.bucketOf(r.Bucket)
+	owner, policy := i.bucketOf(r.Bucket, i.request.BucketAccount, i.request.BucketPolicy)
 	for at := range r.Needs {
 		n := &r.Needs[at]
 		i.describe(n, owner)
@@ -124,8 +135,7 @@ func (i *inquiry) ask(action, resource string, owner iam.AccountID, bucket *auth
 
 // bucketOf returns the owner and the policy of a bucket: what the S3 server says,
 // else what the store has.
-func (i *inquiry) bucketOf(name string) (iam.AccountID, *authz.BucketPolicy) {
-	owner, document := i.request.BucketAccount, i.request.BucketPolicy
+func (i *inquiry) bucketOf(name string, owner iam.AccountID, document string) (iam.AccountID, *authz.BucketPolicy) {
 	if record, ok := i.view.Bucket(name); ok {
 		if owner == "" {
 			owner = record.Account
@@ -140,11 +150,20 @@ func (i *inquiry) bucketOf(name string) (iam.AccountID, *authz.BucketPolicy) {
 	return owner, i.view.callers.compile.bucket(document)
 }
 
-// record notes the decision for whoever listens, and ends the inquiry.
-func (i *inquiry) record() {
+// record notes the decision for whoever listens, and ends the inquiry. It returns
+// false if there is none, because it would have to be waited for.
+func (i *inquiry) record(err error) bool {
+	if err == errImpatient {
+		i.release()
+		return false
+	}
+	if err != nil {
+		i.decision.refuse(err)
+	}
 	i.decision.name(i.who)
 	i.tell()
 	i.release()
+	return true
 }
 
 func (i *inquiry) tell() {

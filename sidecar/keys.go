@@ -58,6 +58,10 @@ func (k *keys) get(ctx context.Context, id iam.AccessKeyID, scope wire.Scope) (w
 			return key, nil
 		}
 	}
+	if ctx == impatient {
+		k.mu.Unlock()
+		return wire.SigningKey{}, errImpatient
+	}
 	name := keyName{
 		iam.AccessKeyID(strings.Clone(string(id))),
 		wire.Scope{Date: strings.Clone(scope.Date), Region: strings.Clone(scope.Region), Service: strings.Clone(scope.Service)},

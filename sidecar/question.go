@@ -45,8 +45,7 @@ func (a *Authorizer) Inspect(ctx context.Context, q *Question, d *Decision) (Ins
 	i.token = q.Token
 	if err := i.identifyKey(q.AccessKey, q.MinIndex); err != nil {
 		d.AccessKey = q.AccessKey
-		d.refuse(err)
-		i.record()
+		i.record(err)
 		return Inspection{}, d.Refusal
 	}
 	i.describeCaller("")
@@ -78,7 +77,7 @@ func (i *inquiry) identifyKey(id iam.AccessKeyID, least iam.Index) error {
 // several values come as several pairs.
 func describeStated(ctx *authz.Context, pairs []protocol.Pair) {
 	for at, p := range pairs {
-		if !factual(p.Name) && !observed(p.Name) {
+		if !factual(p.Name) && !observed(p.Name) || wholeFamily(p.Name) != 0 {
 			continue
 		}
 		values := valuesOf(pairs[at:], p.Name)

@@ -86,6 +86,9 @@ func (r *replica) pin(ctx context.Context, least iam.Index) (*view, error) {
 }
 
 func (r *replica) wait(ctx context.Context, least iam.Index) (*view, error) {
+	if ctx == impatient {
+		return nil, errImpatient
+	}
 	if r.waiting.Add(1) > int64(r.config.MaxWaiting) {
 		r.waiting.Add(-1)
 		return nil, ErrOverloaded

@@ -30,8 +30,8 @@ var (
 		Facts: []Pair{{"s3:ExistingObjectTag/class", "secret"}},
 	}
 	sampleVerify = Verify{
-		MinIndex: 8, AccessKey: "AKIAEXAMPLE", Scope: Scope{"20260102", "us-east-1", "s3"}, Token: "tok",
-		StringToSign: "AWS4-HMAC-SHA256\n20260102T030405Z\n…", Signature: sum(0xcd), Presigned: true,
+		MinIndex: 8, AccessKey: "AKIAEXAMPLE", Token: "tok",
+		StringToSign: "AWS4-HMAC-SHA256\n20260102T030405Z\n…", Signature: sum(0xcd), Presigned: true, Expires: 900, Payload: "UNSIGNED-PAYLOAD",
 		Remote: "2001:db8::1", TLS: TLS12, Conditions: []Pair{{"s3:prefix", "a/"}},
 		BucketAccount: "000000000000", BucketPolicy: "{}",
 		Contexts: []Context{

@@ -107,12 +107,16 @@ type Context struct {
 type Verify struct {
 	MinIndex     uint64
 	AccessKey    string
-	Scope        Scope
 	Token        string
-	StringToSign string
+	StringToSign string // four lines; the scope is in the third
 	Signature    [32]byte
-	// Presigned says that the credential came in the query string.
-	Presigned     bool
+	// Presigned says that the credential came in the query string, with the given
+	// X-Amz-Expires in seconds.
+	Presigned bool
+	Expires   uint32
+	// Payload is the last line of the canonical request: a hash or the word that
+	// stands for one.
+	Payload       string
 	Remote        string
 	TLS           TLS
 	Conditions    []Pair // condition keys that all contexts share
@@ -131,10 +135,11 @@ func (v *Verify) Append(b []byte) ([]byte, error) {
 	w.u8(uint8(v.TLS))
 	w.u8(bit(v.Presigned, isPresigned))
 	w.text(v.AccessKey)
-	v.Scope.append(&w)
 	w.text(v.Token)
 	w.text(v.StringToSign)
 	w.digest(&v.Signature)
+	w.u32(v.Expires)
+	w.text(v.Payload)
 	w.text(v.Remote)
 	w.pairs(v.Conditions, MaxPairs)
 	w.text(v.BucketAccount)
@@ -153,10 +158,8 @@ func (v *Verify) Append(b []byte) ([]byte, error) {
 func (v *Verify) read(r reader) (err error) {
 	shared, contexts := v.Conditions[:0], v.Contexts[:0]
 	*v = Verify{MinIndex: r.u64(), TLS: TLS(r.u8()), Presigned: r.u8()&isPresigned != 0}
-	v.AccessKey = r.text()
-	v.Scope = readScope(&r)
-	v.Token, v.StringToSign = r.text(), r.text()
-	v.Signature = r.digest()
+	v.AccessKey, v.Token, v.StringToSign = r.text(), r.text(), r.text()
+	v.Signature, v.Expires, v.Payload = r.digest(), r.u32(), r.text()
 	v.Remote = r.text()
 	if v.Conditions, err = r.pairs(shared, MaxPairs, "conditions"); err != nil {
 		return err
