@@ -30,8 +30,6 @@ func (r *Result) readBody(op *row, req *Request) error {
 		r.have &^= fields(field(KeyIfMatch))
 	case RetentionBody, LegalHoldBody:
 		r.have &^= lockFields
-	case TaggingBody:
-		r.have &^= fields(fieldTagging)
 	}
 	if op.body == FormBody && req.Form != nil {
 		return r.readForm(req.Form)

@@ -83,6 +83,8 @@ func TestConditionKeys(t *testing.T) {
 		{"a storage class", put(h("x-amz-storage-class", "GLACIER")), s3.PutObject, "s3:x-amz-storage-class", is("GLACIER")},
 		{"if-none-match of a write", put(h("If-None-Match", "*")), s3.PutObject, "s3:if-none-match", is("*")},
 		{"if-match of a delete", signedRequest("DELETE", "/b1/k", h("If-Match", `"e"`)), s3.DeleteObject, "s3:if-match", is(`"e"`)},
+		{"if-match of a multi-delete is the object's", withBody(signedRequest("POST", "/b1?delete", h("If-Match", `"z"`)), `<Delete><Object><Key>a</Key><ETag>"e"</ETag></Object></Delete>`), s3.DeleteObject, "s3:if-match", is(`"e"`)},
+		{"a header does not stand for the object's if-match", withBody(signedRequest("POST", "/b1?delete", h("If-Match", `"z"`)), "<Delete><Object><Key>a</Key></Object></Delete>"), s3.DeleteObject, "s3:if-match", is(none)},
 		{"if-match of a read is no key", signedRequest("GET", "/b1/k", h("If-Match", `"e"`)), s3.GetObject, "s3:if-match", is(none)},
 		{"a put creates", put(), s3.PutObject, "s3:ObjectCreationOperation", is("true")},
 		{"a part does not create", signedRequest("PUT", "/b1/k?partNumber=1&uploadId=u"), s3.PutObject, "s3:ObjectCreationOperation", is("false")},
@@ -111,6 +113,7 @@ func TestConditionKeys(t *testing.T) {
 		{"a retention in the body", withBody(signedRequest("PUT", "/b1/k?retention"), "<Retention><Mode>COMPLIANCE</Mode><RetainUntilDate>2026-11-25T12:00:00Z</RetainUntilDate></Retention>"), s3.PutObjectRetention, "s3:object-lock-remaining-retention-days", is("1")},
 		{"an empty retention takes it off", withBody(signedRequest("PUT", "/b1/k?retention"), "<Retention/>"), s3.PutObjectRetention, "s3:object-lock-mode", is(none)},
 		{"a lock header does not stand for the body", withBody(signedRequest("PUT", "/b1/k?retention", h("x-amz-object-lock-mode", "GOVERNANCE")), "<Retention><Mode>COMPLIANCE</Mode></Retention>"), s3.PutObjectRetention, "s3:object-lock-mode", is("COMPLIANCE")},
+		{"a lock header does not stand for a part of the body that is missing", withBody(signedRequest("PUT", "/b1/k?retention", h("x-amz-object-lock-mode", "GOVERNANCE")), "<Retention/>"), s3.PutObjectRetention, "s3:object-lock-mode", is(none)},
 		{"a retention in a body that was not given", signedRequest("PUT", "/b1/k?retention", h("x-amz-object-lock-mode", "GOVERNANCE")), s3.PutObjectRetention, "s3:object-lock-mode", is(open)},
 		{"a legal hold", put(h("x-amz-object-lock-legal-hold", "ON")), s3.PutObjectLegalHold, "s3:object-lock-legal-hold", is("ON")},
 		{"a legal hold in the body", withBody(signedRequest("PUT", "/b1/k?legal-hold"), "<LegalHold><Status>OFF</Status></LegalHold>"), s3.PutObjectLegalHold, "s3:object-lock-legal-hold", is("OFF")},
@@ -161,6 +164,33 @@ func presented(res *s3.Result, n *s3.Need, name, none, open string) []string {
 	return []string{none}
 }
 
+func TestKeysLeaveOutWhatIsOpen(t *testing.T) {
+	var res s3.Result
+	if err := newMapper(t).Map(signedRequest("PUT", "/b1/k?encryption", h("x-amz-server-side-encryption", "AES256")), &res); err != nil {
+		t.Fatal(err)
+	}
+	for i := range res.Needs {
+		n := &res.Needs[i]
+		if known := res.Keys(n); known.Has(s3.KeySSE) || !n.Unknown.Has(s3.KeySSE) || !known.Has(s3.KeyAuthType) {
+			t.Errorf("%s: known keys %x, open keys %x", n.Action.Name(), known, n.Unknown)
+		}
+	}
+}
+
+func TestListsOfOneRequestDoNotReachTheNext(t *testing.T) {
+	m := newMapper(t)
+	var res s3.Result
+	for _, field := range []string{"Size", "ETag"} {
+		req := withBody(signedRequest("PUT", "/b1?inventory&id=x"), "<InventoryConfiguration><OptionalFields><Field>"+field+"</Field></OptionalFields></InventoryConfiguration>")
+		if err := m.Map(req, &res); err != nil {
+			t.Fatal(err)
+		}
+		if got := values(&res, &res.Needs[0], "s3:InventoryAccessibleOptionalFields"); !slices.Equal(got, []string{field}) {
+			t.Errorf("fields are %q, want %q", got, field)
+		}
+	}
+}
+
 // TestBodyThatIsMissingIsNamed asks which body a request without one needs.
 func TestBodyThatIsMissingIsNamed(t *testing.T) {
 	form := h("Content-Type", "multipart/form-data; boundary=b")
@@ -206,6 +236,7 @@ func TestBodiesThatAreRefused(t *testing.T) {
 		{name: "a legal hold with two states", method: "PUT", target: "/b1/k?legal-hold", body: "<LegalHold><Status>ON</Status><Status>OFF</Status></LegalHold>", refused: s3.MalformedXML},
 		{name: "a bucket configuration with two regions", method: "PUT", target: "/b1", body: "<CreateBucketConfiguration><LocationConstraint>a</LocationConstraint><LocationConstraint>b</LocationConstraint></CreateBucketConfiguration>", refused: s3.MalformedXML},
 		{name: "a bucket configuration of another kind", method: "PUT", target: "/b1", body: "<Delete/>", refused: s3.MalformedXML},
+		{name: "an inventory that is nested too deeply", method: "PUT", target: "/b1?inventory", body: "<InventoryConfiguration>" + strings.Repeat("<A>", 8) + strings.Repeat("</A>", 8) + "</InventoryConfiguration>", refused: s3.MalformedXML},
 		{name: "an inventory of another kind", method: "PUT", target: "/b1?inventory", body: "<Delete/>", refused: s3.MalformedXML},
 	})
 }

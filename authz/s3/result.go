@@ -169,7 +169,6 @@ type Value struct {
 // included if one of their tags has one. Open keys are not in it.
 func (r *Result) Keys(n *Need) KeySet {
 	set := KeySet(r.have) & (1<<numKeys - 1)
-	set &^= keys(KeyVersionID, KeyExistingObjectTag)
 	if n.VersionID != "" {
 		set |= keys(KeyVersionID)
 	}
