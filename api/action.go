@@ -206,8 +206,8 @@ var policyActions = []action{
 
 var stsActions = []action{
 	asks("GetCallerIdentity", getCallerIdentity),
-	begins("AssumeRole", assumeRole, roleARN, sessionName, sessionPolicy, policyARNs, duration(maxSelfSession), tags, transitiveKeys, externalID, sourceIdentity),
-	begins("GetSessionToken", getSessionToken, duration(maxTokenSession)),
-	begins("GetFederationToken", getFederationToken, federatedName, sessionPolicy, policyARNs, duration(maxTokenSession), tags),
+	begins("AssumeRole", assumeRole, roleARN, sessionName, sessionPolicy, policyARNs, durationSeconds, tags, transitiveKeys, externalID, sourceIdentity),
+	begins("GetSessionToken", getSessionToken, durationSeconds),
+	begins("GetFederationToken", getFederationToken, federatedName, sessionPolicy, policyARNs, durationSeconds, tags),
 	asks("GetAccessKeyInfo", getAccessKeyInfo, accessKeyID.required()),
 }

@@ -43,8 +43,6 @@ func TestParametersAreRefusedInTheWordsOfAWS(t *testing.T) {
 			"ValidationError: 1 validation error detected: Value 'Off' at 'status' failed to satisfy constraint: Member must satisfy enum value set: [Active, Inactive]"},
 		{"STS repeats the value", "AssumeRole", form{"RoleSessionName": "a b"},
 			`ValidationError: 1 validation error detected: Value 'a b' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\w+=,.@-]*`},
-		{"a session of ten minutes", "AssumeRole", form{"DurationSeconds": "600"},
-			"ValidationError: 1 validation error detected: Value '600' at 'durationSeconds' failed to satisfy constraint: Member must have value greater than or equal to 900"},
 		{"what is not implemented is not passed over", "AssumeRole", form{"TokenCode": "123456"},
 			"InvalidQueryParameter: The parameter TokenCode is not one that AssumeRole takes here."},
 		{"nested lists", "SimulateCustomPolicy",

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -56,7 +57,9 @@ var (
 	sourceIdentity = sessionName.called("SourceIdentity")
 	externalID     = param{name: "ExternalId", min: 2, max: 1224, chars: only("+=,.@:/-"), wrong: wrongExternal, echo: true}
 	sessionPolicy  = param{name: "Policy", min: 1, max: 2048, chars: documentChars, wrong: wrongCharset}
-	transitiveKeys = param{name: "TransitiveTagKeys", kind: list, max: 50, each: checkTagKeys}
+	// durationSeconds has no bounds here: they depend on the call and the settings.
+	durationSeconds = param{name: "DurationSeconds", kind: integer, min: math.MinInt32, max: math.MaxInt32, echo: true}
+	transitiveKeys  = param{name: "TransitiveTagKeys", kind: list, max: 50, each: checkTagKeys}
 )
 
 var paging = []param{marker, maxItems}
@@ -70,11 +73,6 @@ func (p param) emptyIsNone() param {
 
 // policyPath narrows a path to what managed policies may have.
 func (p param) policyPath() param { p.chars = policyPathChars; return p }
-
-// duration is DurationSeconds between 15 minutes and most seconds.
-func duration(most int) param {
-	return param{name: "DurationSeconds", kind: integer, min: 900, max: most, echo: true}
-}
 
 func versionChars(s string) bool {
 	digits, rest, dotted := strings.Cut(strings.TrimPrefix(s, "v"), ".")

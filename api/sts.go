@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 // The lengths of sessions, in seconds. Sources: STS API reference; a session of the
 // caller's own identity is no AWS call and may last a week.
 const (
+	minSession      = 900
 	defaultSession  = 3600
 	maxSelfSession  = 7 * 24 * 3600
 	maxRoleSession  = 12 * 3600
@@ -90,8 +92,8 @@ func assumeRole(c *call) (any, error) {
 	if err := c.mayAssume(role); err != nil {
 		return nil, err
 	}
-	lasts := c.seconds("DurationSeconds", defaultSession)
-	if err := c.checkRoleDuration(role, lasts); err != nil {
+	lasts, err := c.roleDuration(role)
+	if err != nil {
 		return nil, err
 	}
 	s, err := c.newSession(iam.SessionRole, role.Ref(), role.ID, lasts)
@@ -149,16 +151,38 @@ func (c *call) mayAssume(role *iam.Role) error {
 	return nil
 }
 
-func (c *call) checkRoleDuration(role *iam.Role, lasts uint32) error {
-	switch {
-	case lasts > maxRoleSession:
-		return violated(duration(maxRoleSession).constraint(c.form["DurationSeconds"], fmt.Sprintf("have value less than or equal to %d", maxRoleSession)))
-	case lasts > iam.Or(role.MaxSession, defaultMaxSession):
-		return iam.Errorf(iam.ValidationError, "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
-	case c.chains() && lasts > maxChained:
-		return iam.Errorf(iam.ValidationError, "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
+// duration returns DurationSeconds, which must lie between the shortest session of
+// the settings and most seconds, or the longest of the settings if that is less.
+func (c *call) duration(byDefault, most uint32) (uint32, error) {
+	set := c.view.Settings()
+	least := iam.Or(set.MinSession, minSession)
+	most = max(least, min(most, iam.Or(set.MaxSession, maxSelfSession)))
+	text := c.form["DurationSeconds"]
+	if text == "" {
+		return min(max(byDefault, least), most), nil
 	}
-	return nil
+	seconds, _ := strconv.ParseInt(text, 10, 32)
+	switch {
+	case seconds < int64(least):
+		return 0, violated(durationSeconds.constraint(text, fmt.Sprintf("have value greater than or equal to %d", least)))
+	case seconds > int64(most):
+		return 0, violated(durationSeconds.constraint(text, fmt.Sprintf("have value less than or equal to %d", most)))
+	}
+	return uint32(seconds), nil
+}
+
+// roleDuration is how long a session of the role lasts.
+func (c *call) roleDuration(role *iam.Role) (uint32, error) {
+	lasts, err := c.duration(defaultSession, maxRoleSession)
+	switch {
+	case err != nil:
+		return 0, err
+	case lasts > iam.Or(role.MaxSession, defaultMaxSession):
+		return 0, iam.Errorf(iam.ValidationError, "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+	case c.chains() && lasts > maxChained:
+		return 0, iam.Errorf(iam.ValidationError, "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
+	}
+	return lasts, nil
 }
 
 // chains reports whether the caller is itself a role session.
@@ -177,7 +201,11 @@ func assumeSelf(c *call) (any, error) {
 	if d := c.decide("sts:AssumeRole", target{arn: self}, nil); d.Explicit {
 		return nil, c.denied("sts:AssumeRole", d)
 	}
-	s, err := c.newSession(iam.SessionSelf, c.caller.ref(), c.caller.parentID(), c.seconds("DurationSeconds", defaultSession))
+	lasts, err := c.duration(defaultSession, maxSelfSession)
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.newSession(iam.SessionSelf, c.caller.ref(), c.caller.parentID(), lasts)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +231,11 @@ func getSessionToken(c *call) (any, error) {
 	if d := c.decide("sts:GetSessionToken", target{arn: "*"}, nil); d.Explicit {
 		return nil, c.denied("sts:GetSessionToken", d)
 	}
-	s, err := c.newSession(iam.SessionToken, c.caller.ref(), c.caller.parentID(), c.tokenDuration())
+	lasts, err := c.tokenDuration()
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.newSession(iam.SessionToken, c.caller.ref(), c.caller.parentID(), lasts)
 	if err != nil {
 		return nil, err
 	}
@@ -213,11 +245,12 @@ func getSessionToken(c *call) (any, error) {
 
 // tokenDuration is how long a session of GetSessionToken or GetFederationToken
 // lasts: root's is cut to an hour, as AWS does.
-func (c *call) tokenDuration() uint32 {
+func (c *call) tokenDuration() (uint32, error) {
 	if c.caller.root {
-		return min(c.seconds("DurationSeconds", maxRootToken), maxRootToken)
+		lasts, err := c.duration(maxRootToken, maxTokenSession)
+		return min(lasts, maxRootToken), err
 	}
-	return c.seconds("DurationSeconds", defaultToken)
+	return c.duration(defaultToken, maxTokenSession)
 }
 
 // getFederationToken gives a session under another name. It may do what the user
@@ -236,7 +269,11 @@ func getFederationToken(c *call) (any, error) {
 			return nil, err
 		}
 	}
-	s, err := c.newSession(iam.SessionFederated, c.caller.ref(), c.caller.parentID(), c.tokenDuration())
+	lasts, err := c.tokenDuration()
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.newSession(iam.SessionFederated, c.caller.ref(), c.caller.parentID(), lasts)
 	if err != nil {
 		return nil, err
 	}

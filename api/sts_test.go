@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/doorward/doorward/iam"
 )
 
 // roleFor makes a role that trusts a principal and returns its ARN.
@@ -45,6 +47,16 @@ func TestASessionOfOnesOwnIdentity(t *testing.T) {
 	week := sessionOf(w.must(alice, "AssumeRole", "DurationSeconds", "604800"))
 	w.pass(7*24*time.Hour - time.Second)
 	w.must(week, "GetCallerIdentity")
+
+	w.want(w.call(alice, "AssumeRole", "DurationSeconds", "899"), 400, "ValidationError")
+	w.mustJSON(w.root, "PATCH", "/v1/settings", `{"min_session":1,"max_session":1800}`)
+	if got := w.must(alice, "AssumeRole").text("Expiration"); got != iam.At(w.now().Add(30*time.Minute)).ISO() {
+		t.Errorf("the default is cut to the longest session: %s", got)
+	}
+	short := sessionOf(w.must(alice, "AssumeRole", "DurationSeconds", "1"))
+	w.pass(time.Second)
+	w.want(w.call(short, "GetCallerIdentity"), 403, "ExpiredToken")
+	w.want(w.call(alice, "AssumeRole", "DurationSeconds", "1801"), 400, "ValidationError")
 
 	w.must(w.root, "PutUserPolicy", "UserName", "alice", "PolicyName", "no", "PolicyDocument", deny("sts:AssumeRole", "*"))
 	w.want(w.call(alice, "AssumeRole"), 403, "AccessDenied")

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"iter"
 
 	"github.com/doorward/doorward/iam"
@@ -96,12 +97,32 @@ func listUsers(c *call) (any, error) {
 }
 
 func updateUser(c *call) (any, error) {
-	if _, err := c.user(c.form["UserName"]); err != nil {
+	u, err := c.user(c.form["UserName"])
+	if err != nil {
 		return nil, err
 	}
-	return nil, c.propose(iam.UpdateUser{
-		User: c.ref(iam.KindUser), NewName: c.form["NewUserName"], NewPath: c.form["NewPath"],
-	})
+	change := iam.UpdateUser{User: u.Ref(), NewName: c.form["NewUserName"], NewPath: c.form["NewPath"]}
+	if change.Password, err = c.renamedPassword(u, change.NewName); err != nil {
+		return nil, err
+	}
+	return nil, c.propose(change)
+}
+
+// renamedPassword seals the secret of a user's name-and-password key for its new
+// name, which becomes the key's id. It is nil if the user has no such key, or keeps
+// its name.
+func (c *call) renamedPassword(u *iam.User, name string) (iam.Sealed, error) {
+	key := c.password(u)
+	if key == nil || name == "" || name == u.Name {
+		return nil, nil
+	}
+	secret, err := c.server.config.Secrets.OpenSecret(key.ID, key.Secret)
+	if err != nil {
+		return nil, fmt.Errorf("open the secret of %s: %w", key.ID, err)
+	}
+	renamed := iam.AccessKey{ID: iam.AccessKeyID(name)}
+	err = c.seal(&renamed, string(secret))
+	return renamed.Secret, err
 }
 
 func deleteUser(c *call) (any, error) {

@@ -14,6 +14,8 @@ type settingsJSON struct {
 	AttachedPolicies uint32     `json:"attached_policies"`
 	GroupsPerUser    uint32     `json:"groups_per_user"`
 	MaxStaleness     uint32     `json:"max_staleness"`
+	MinSession       uint32     `json:"min_session"`
+	MaxSession       uint32     `json:"max_session"`
 	SelfAssume       bool       `json:"self_assume"`
 	KeyMaxAge        uint32     `json:"key_max_age"`
 	GuardRails       [][]string `json:"guard_rails"`
@@ -24,6 +26,7 @@ func describeSettings(s iam.Settings) settingsJSON {
 		PolicySize: iam.Or(s.PolicySize, defaultPolicySize), KeysPerUser: iam.Or(s.KeysPerUser, 2),
 		ServiceAccounts: iam.Or(s.ServiceAccounts, 100), AttachedPolicies: iam.Or(s.AttachedPolicies, 10),
 		GroupsPerUser: iam.Or(s.GroupsPerUser, 10), MaxStaleness: iam.Or(s.MaxStaleness, 900),
+		MinSession: iam.Or(s.MinSession, minSession), MaxSession: iam.Or(s.MaxSession, maxSelfSession),
 		SelfAssume: !s.NoSelfAssume, KeyMaxAge: s.KeyMaxAge, GuardRails: s.GuardRails,
 	}
 }
@@ -49,6 +52,7 @@ func updateSettings(c *call) (any, error) {
 	err := c.propose(iam.PutSettings{Settings: iam.Settings{
 		PolicySize: wanted.PolicySize, KeysPerUser: wanted.KeysPerUser, ServiceAccounts: wanted.ServiceAccounts,
 		AttachedPolicies: wanted.AttachedPolicies, GroupsPerUser: wanted.GroupsPerUser, MaxStaleness: wanted.MaxStaleness,
+		MinSession: wanted.MinSession, MaxSession: wanted.MaxSession,
 		NoSelfAssume: !wanted.SelfAssume, KeyMaxAge: wanted.KeyMaxAge, GuardRails: wanted.GuardRails,
 	}})
 	if err != nil {
@@ -68,6 +72,8 @@ func (s settingsJSON) check() error {
 		{"attached_policies", s.AttachedPolicies, 1, 100},
 		{"groups_per_user", s.GroupsPerUser, 1, 100},
 		{"max_staleness", s.MaxStaleness, 1, 604800},
+		{"min_session", s.MinSession, 1, maxSelfSession},
+		{"max_session", s.MaxSession, s.MinSession, maxSelfSession},
 		{"key_max_age", s.KeyMaxAge, 0, 10 * 365 * 24 * 3600},
 	} {
 		if bound.value < bound.min || bound.value > bound.most {

@@ -30,6 +30,13 @@ func TestTheNameAndPasswordForm(t *testing.T) {
 	w.want(w.call(alice, "GetCallerIdentity"), 403, "SignatureDoesNotMatch")
 	alice.secret = "Battery-Staple"
 	w.must(alice, "GetCallerIdentity")
+	w.must(w.root, "UpdateUser", "UserName", "alice", "NewUserName", "Alice.Smith")
+	w.want(w.call(alice, "GetCallerIdentity"), 403, "InvalidClientTokenId")
+	alice.id = "Alice.Smith"
+	w.must(alice, "GetCallerIdentity")
+	w.mustJSON(w.root, "PATCH", "/v1/users/Alice.Smith", `{"new_name":"alice"}`)
+	alice.id = "alice"
+	w.must(alice, "GetCallerIdentity")
 	w.mustJSON(w.root, "DELETE", "/v1/users/alice/secret-key", "")
 	w.want(w.call(alice, "GetCallerIdentity"), 403, "InvalidClientTokenId")
 	w.want(w.json(w.root, "DELETE", "/v1/users/alice/secret-key", ""), 404, "NoSuchEntity")

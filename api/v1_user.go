@@ -202,6 +202,9 @@ func v1UpdateUser(c *call) (any, error) {
 		return nil, err
 	}
 	change := iam.UpdateUser{User: u.Ref(), NewName: in.NewName, NewPath: in.NewPath, SetPOSIX: in.POSIX.given, POSIX: in.POSIX.value.iam()}
+	if change.Password, err = c.renamedPassword(u, in.NewName); err != nil {
+		return nil, err
+	}
 	if in.Status != "" {
 		change.Status = parseStatus(in.Status)
 	}
