@@ -68,7 +68,7 @@ func (s *step) checkKeyCount(k *iam.AccessKey) *iam.Error {
 		}
 	}
 	if n >= limit {
-		return tooMany("AccessKeysPerUser", limit, "Delete another access key first.")
+		return tooMany("AccessKeysPerUser", limit)
 	}
 	return nil
 }

@@ -118,28 +118,32 @@ func (s *step) setBoundary(c iam.SetBoundary) *iam.Error {
 	return nil
 }
 
-// setTags overwrites tags whose keys are equal ignoring case, and adds the others
-// at the end.
+// setTags overwrites tags whose keys are equal, of all but providers ignoring case,
+// and adds the others at the end.
 func (s *step) setTags(c iam.SetTags) *iam.Error {
 	tags, change, err := s.tagged(c.On)
 	if err != nil {
 		return err
 	}
-	if err := checkTags(c.Set); err != nil {
+	form := iam.Fold
+	if c.On.Kind == iam.KindProvider {
+		form = exactly
+	}
+	if err := checkTagsBy(form, c.Set); err != nil {
 		return err
 	}
 	old := *tags
 	*tags = without(old, func(t iam.Tag) bool {
-		return slices.ContainsFunc(c.Remove, func(key string) bool { return iam.Fold(key) == iam.Fold(t.Key) })
+		return slices.ContainsFunc(c.Remove, func(key string) bool { return form(key) == form(t.Key) })
 	})
 	for _, t := range c.Set {
-		if i := slices.IndexFunc(*tags, func(o iam.Tag) bool { return iam.Fold(o.Key) == iam.Fold(t.Key) }); i >= 0 {
+		if i := slices.IndexFunc(*tags, func(o iam.Tag) bool { return form(o.Key) == form(t.Key) }); i >= 0 {
 			(*tags)[i] = t
 		} else {
 			*tags = append(*tags, t)
 		}
 	}
-	if err := checkTags(*tags); err != nil || slices.Equal(*tags, old) {
+	if err := checkTagsBy(form, *tags); err != nil || slices.Equal(*tags, old) {
 		return err
 	}
 	s.put(change)
@@ -158,6 +162,14 @@ func (s *step) tagged(ref iam.Ref) (*[]iam.Tag, iam.Change, *iam.Error) {
 		}
 		p = clone(p)
 		return &p.Tags, iam.Change{Policy: p}, nil
+	}
+	if ref.Kind == iam.KindProvider {
+		p, err := s.provider(ref)
+		if err != nil {
+			return nil, iam.Change{}, err
+		}
+		p = clone(p)
+		return &p.Tags, iam.Change{Provider: p}, nil
 	}
 	h, err := s.holder(ref)
 	if err == nil && h.tags == nil {

@@ -75,13 +75,13 @@ func (s *step) deleteGroup(c iam.DeleteGroup) *iam.Error {
 		return err
 	}
 	for range s.view.MembersOf(g.Account, g.Name) {
-		return conflict("members", "group", g.Name)
+		return conflict("remove users from group")
 	}
 	switch {
 	case len(g.Attached) > 0:
-		return conflict("attached policies", "group", g.Name)
+		return conflict("detach all policies")
 	case len(g.Inline) > 0:
-		return conflict("inline policies", "group", g.Name)
+		return conflict("delete policies")
 	}
 	s.delete(iam.TableGroups, g.Account, g.Name)
 	return nil

@@ -67,9 +67,9 @@ func (s *step) deleteRole(c iam.DeleteRole) *iam.Error {
 	case err != nil:
 		return err
 	case len(r.Attached) > 0:
-		return conflict("attached policies", "role", r.Name)
+		return conflict("detach all policies")
 	case len(r.Inline) > 0:
-		return conflict("inline policies", "role", r.Name)
+		return conflict("delete policies")
 	}
 	s.delete(iam.TableRoles, r.Account, r.Name)
 	s.dropSessions(r.Ref())

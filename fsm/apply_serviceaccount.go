@@ -40,7 +40,7 @@ func (s *step) checkServiceAccountCount(parent *iam.User) *iam.Error {
 		n++
 	}
 	if n >= limit {
-		return tooMany("ServiceAccountsPerUser", limit, "Delete another service account first.")
+		return tooMany("ServiceAccountsPerUser", limit)
 	}
 	return nil
 }

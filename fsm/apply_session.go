@@ -73,7 +73,7 @@ func (s *step) bindParent(n *iam.Session) *iam.Error {
 
 func checkTransitive(keys []string) *iam.Error {
 	if len(keys) > maxTags {
-		return tooMany("TransitiveTagKeys", maxTags, "Pass fewer.")
+		return tooMany("TransitiveTagKeys", maxTags)
 	}
 	for _, key := range keys {
 		if err := checkLength("A transitive tag key", key, 1, maxTagKey); err != nil {

@@ -66,7 +66,7 @@ func (s *step) spelled(u *iam.User) ([]string, *iam.Error) {
 func (s *step) checkGroupCount(n int) *iam.Error {
 	limit := iam.Or(s.view.Settings().GroupsPerUser, defaultGroupsPerUser)
 	if n > int(limit) {
-		return tooMany("GroupsPerUser", limit, "Remove the user from another group first.")
+		return tooMany("GroupsPerUser", limit)
 	}
 	return nil
 }
@@ -178,26 +178,27 @@ func (s *step) deleteUser(c iam.DeleteUser) *iam.Error {
 func (s *step) userIsBare(u *iam.User) *iam.Error {
 	for k := range s.view.KeysOf(u.Ref()) {
 		if k.Password {
-			return conflict("password", "user", u.Name)
+			return conflict("delete the secret key")
 		}
-		return conflict("access keys", "user", u.Name)
+		return conflict("delete access keys")
 	}
 	for range s.view.ServiceAccountsOf(u.Account, u.Name) {
-		return conflict("service accounts", "user", u.Name)
+		return conflict("delete service accounts")
 	}
 	switch {
 	case len(u.Attached) > 0:
-		return conflict("attached policies", "user", u.Name)
+		return conflict("detach all policies")
 	case len(u.Inline) > 0:
-		return conflict("inline policies", "user", u.Name)
+		return conflict("delete policies")
 	case len(u.Groups) > 0:
-		return conflict("group memberships", "user", u.Name)
+		return conflict("remove users from group")
 	}
 	return nil
 }
 
-func conflict(what, kind, name string) *iam.Error {
-	return iam.Errorf(iam.DeleteConflict, "Cannot delete %s %s: remove its %s first.", kind, name, what)
+// conflict words DeleteConflict as AWS does: what has to be done first.
+func conflict(cure string) *iam.Error {
+	return iam.Errorf(iam.DeleteConflict, "Cannot delete entity, must %s first.", cure)
 }
 
 // dropSessions ends the sessions of a parent that is going. Those beyond the limit

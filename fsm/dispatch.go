@@ -96,5 +96,19 @@ func (s *step) doCredential(c iam.Command) *iam.Error {
 	case iam.PutSettings:
 		return s.putSettings(c)
 	}
+	return s.doProvider(c)
+}
+
+func (s *step) doProvider(c iam.Command) *iam.Error {
+	switch c := c.(type) {
+	case iam.CreateProvider:
+		return s.createProvider(c)
+	case iam.UpdateProvider:
+		return s.updateProvider(c)
+	case iam.DeleteProvider:
+		return s.deleteProvider(c)
+	case iam.SetAccountAlias:
+		return s.setAccountAlias(c)
+	}
 	panic("no handler")
 }

@@ -45,8 +45,9 @@ const (
 	mostSession    = 7 * 24 * 3600
 )
 
-func tooMany(what string, limit uint32, cure string) *iam.Error {
-	return iam.Errorf(iam.LimitExceeded, "Cannot exceed quota for %s: %d. %s", what, limit, cure)
+// tooMany words LimitExceeded as AWS does.
+func tooMany(quota string, limit uint32) *iam.Error {
+	return iam.Errorf(iam.LimitExceeded, "Cannot exceed quota for %s: %d", quota, limit)
 }
 
 func checkLength(what, s string, least, most int) *iam.Error {
@@ -85,19 +86,25 @@ func checkEntity(account iam.AccountID, name string, longest int, path string, i
 
 // checkTags holds "Tags" of the IAM user guide: at most 50 on an entity, keys
 // unique ignoring case.
-func checkTags(tags []iam.Tag) *iam.Error {
+func checkTags(tags []iam.Tag) *iam.Error { return checkTagsBy(iam.Fold, tags) }
+
+// exactly compares the tag keys of providers, which keep their case apart (IAM user
+// guide, "Tags for IAM resources": only those of users and roles do not).
+func exactly(key string) string { return key }
+
+func checkTagsBy(form func(key string) string, tags []iam.Tag) *iam.Error {
 	if len(tags) > maxTags {
-		return tooMany("TagsPerEntity", maxTags, "Remove other tags first.")
+		return iam.Errorf(iam.LimitExceeded, "The number of tags has reached the maximum limit.")
 	}
 	seen := make(map[string]bool, len(tags))
 	for _, t := range tags {
 		if err := first(checkLength("A tag key", t.Key, 1, maxTagKey), checkLength("A tag value", t.Value, 0, maxTagValue)); err != nil {
 			return err
 		}
-		if seen[iam.Fold(t.Key)] {
-			return iam.Errorf(iam.InvalidInput, "Tag key %s is given twice. Keys are unique ignoring case.", t.Key)
+		if seen[form(t.Key)] {
+			return iam.Errorf(iam.InvalidInput, "Tag key %s is given twice.", t.Key)
 		}
-		seen[iam.Fold(t.Key)] = true
+		seen[form(t.Key)] = true
 	}
 	return nil
 }
@@ -144,7 +151,7 @@ func (s *step) checkInline(policies []iam.InlinePolicy) *iam.Error {
 func (s *step) checkAttached(arns []iam.ARN) *iam.Error {
 	limit := iam.Or(s.view.Settings().AttachedPolicies, defaultAttachedPolicies)
 	if len(arns) > int(limit) {
-		return tooMany("PoliciesPerEntity", limit, "Detach another policy first.")
+		return tooMany("PoliciesPerEntity", limit)
 	}
 	for i, arn := range arns {
 		if _, err := s.policy(arn); err != nil {

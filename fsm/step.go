@@ -80,7 +80,7 @@ func (s *step) ownPolicy(arn iam.ARN) (*iam.Policy, *iam.Error) {
 func (s *step) accessKey(owner iam.Ref, id iam.AccessKeyID) (*iam.AccessKey, *iam.Error) {
 	k, ok := s.view.AccessKey(id)
 	if !ok || k.Owner.Kind == iam.KindServiceAccount || !sameRef(k.Owner, owner) {
-		return nil, iam.Errorf(iam.NoSuchEntity, "The Access Key with id %s cannot be found.", id)
+		return nil, iam.Errorf(iam.NoSuchEntity, "The Access Key with id %s cannot be found", id)
 	}
 	return k, nil
 }
@@ -116,7 +116,7 @@ func noSuch(k iam.Kind, name string) *iam.Error {
 }
 
 func taken(k iam.Kind, name string) *iam.Error {
-	return iam.Errorf(iam.EntityAlreadyExists, "%s with name %s already exists. Names are unique ignoring case.", title(k), name)
+	return iam.Errorf(iam.EntityAlreadyExists, "%s with name %s already exists.", title(k), name)
 }
 
 func title(k iam.Kind) string {

@@ -150,7 +150,7 @@ func (s *session) answer(a Applied) []string {
 var tableNames = map[iam.Table]string{
 	iam.TableUsers: "user", iam.TableGroups: "group", iam.TableRoles: "role", iam.TablePolicies: "policy",
 	iam.TableAccessKeys: "access key", iam.TableServiceAccounts: "service account", iam.TableSessions: "session",
-	iam.TableBuckets: "bucket", iam.TableSettings: "settings", iam.TableStore: "store",
+	iam.TableBuckets: "bucket", iam.TableSettings: "settings", iam.TableStore: "store", iam.TableProviders: "provider",
 }
 
 // describe prints a change: "+ user {…}" with the fields that are not zero, or
@@ -330,6 +330,10 @@ func parseRef(text string) iam.Ref {
 // sealed secrets.
 func complete(v reflect.Value) {
 	switch x := v.Addr().Interface().(type) {
+	case *iam.CreateProvider:
+		x.Provider.Account = iam.FirstAccount
+	case *iam.SetAccountAlias:
+		x.Account = iam.FirstAccount
 	case *iam.CreateUser:
 		completeEntity(&x.User.Account, &x.User.Path, &x.User.ID, "AIDA", x.User.Name)
 		if x.Password != nil {
@@ -384,6 +388,8 @@ var commands = []reflect.Type{
 	reflect.TypeFor[iam.CreateServiceAccount](), reflect.TypeFor[iam.UpdateServiceAccount](), reflect.TypeFor[iam.DeleteServiceAccount](),
 	reflect.TypeFor[iam.CreateSession](), reflect.TypeFor[iam.RevokeSessions](), reflect.TypeFor[iam.ExpireSessions](),
 	reflect.TypeFor[iam.PutBucket](), reflect.TypeFor[iam.DeleteBucket](), reflect.TypeFor[iam.PutSettings](),
+	reflect.TypeFor[iam.CreateProvider](), reflect.TypeFor[iam.UpdateProvider](), reflect.TypeFor[iam.DeleteProvider](),
+	reflect.TypeFor[iam.SetAccountAlias](),
 }
 
 // TestEveryCommandIsInATranscript keeps the transcripts complete.

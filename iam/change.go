@@ -17,6 +17,7 @@ type Change struct {
 	Bucket         *Bucket
 	Settings       *Settings
 	Store          *Store
+	Provider       *Provider
 	Delete         *Deletion
 }
 
@@ -35,7 +36,11 @@ const (
 	TableBuckets         Table = 8
 	TableSettings        Table = 9
 	TableStore           Table = 10
+	TableProviders       Table = 11
 )
+
+// LastTable is the table with the greatest number.
+const LastTable = TableProviders
 
 // Deletion names a record that is gone. Account is empty for tables whose names
 // are global (access keys, service accounts, sessions, buckets).
@@ -51,4 +56,5 @@ type Store struct {
 	Account   AccountID
 	Created   Time
 	Epoch     uint64 // random; a new one begins when a backup is restored, so that nobody mixes histories
+	Alias     string // of the account; empty: none
 }

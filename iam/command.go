@@ -150,7 +150,8 @@ type SetBoundary struct {
 	Policy ARN
 }
 
-// SetTags adds or overwrites tags on a user, role or policy and removes others.
+// SetTags adds or overwrites tags on a user, role, policy or provider and removes
+// others.
 type SetTags struct {
 	On     Ref
 	Set    []Tag
@@ -231,6 +232,29 @@ type PutBucket struct{ Bucket Bucket }
 // DeleteBucket removes a bucket record.
 type DeleteBucket struct{ Name string }
 
+// CreateProvider adds an OpenID Connect identity provider.
+type CreateProvider struct{ Provider Provider }
+
+// UpdateProvider changes what is set. Adding a client id that is there, or removing
+// one that is not, is no change.
+type UpdateProvider struct {
+	Provider       Ref
+	AddClient      string
+	RemoveClient   string
+	SetThumbprints bool
+	Thumbprints    []string
+}
+
+// DeleteProvider removes an identity provider. Trust policies that name it stay,
+// and let nobody in.
+type DeleteProvider struct{ Provider Ref }
+
+// SetAccountAlias sets or, with an empty alias, removes the alias of an account.
+type SetAccountAlias struct {
+	Account AccountID
+	Alias   string
+}
+
 // PutSettings replaces the settings.
 type PutSettings struct{ Settings Settings }
 
@@ -269,4 +293,8 @@ func (RevokeSessions) command()          {}
 func (ExpireSessions) command()          {}
 func (PutBucket) command()               {}
 func (DeleteBucket) command()            {}
+func (CreateProvider) command()          {}
+func (UpdateProvider) command()          {}
+func (DeleteProvider) command()          {}
+func (SetAccountAlias) command()         {}
 func (PutSettings) command()             {}

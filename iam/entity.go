@@ -253,6 +253,23 @@ type Bucket struct {
 	Policy  string // resource policy document; empty: none
 }
 
+// Provider is an OpenID Connect identity provider whose tokens a role's trust
+// policy may accept.
+type Provider struct {
+	Account     AccountID
+	URL         string // without the scheme, which is https; compared byte by byte
+	Created     Time
+	ClientIDs   []string // audiences, in order of their addition
+	Thumbprints []string // SHA-1 of certificates, lower-case hexadecimal
+	Tags        []Tag    // keys are unique byte by byte
+}
+
+// ARN returns the provider's ARN.
+func (p *Provider) ARN() ARN { return entityARN(p.Account, "oidc-provider", "/", p.URL) }
+
+// Ref returns the provider's reference.
+func (p *Provider) Ref() Ref { return Ref{p.Account, KindProvider, p.URL} }
+
 // Settings are the limits that an administrator may change. Zero fields mean the
 // default named at each.
 type Settings struct {

@@ -71,6 +71,8 @@ func KeyOf(c iam.Change) (iam.Table, iam.AccountID, string) {
 		return iam.TableSettings, "", ""
 	case c.Store != nil:
 		return iam.TableStore, "", ""
+	case c.Provider != nil:
+		return iam.TableProviders, c.Provider.Account, c.Provider.URL
 	case c.Delete != nil:
 		return keyOfDeletion(*c.Delete)
 	}
@@ -83,6 +85,8 @@ func keyOfDeletion(d iam.Deletion) (iam.Table, iam.AccountID, string) {
 		return d.Table, d.Account, iam.Fold(d.Name)
 	case iam.TableSettings, iam.TableStore:
 		return d.Table, "", ""
+	case iam.TableProviders:
+		return d.Table, d.Account, d.Name
 	}
 	return d.Table, "", d.Name
 }
@@ -99,6 +103,7 @@ const (
 	treeBuckets
 	treeMembers
 	treeUses
+	treeProviders
 )
 
 // own reports whether tree must be cloned now, and notes that it will have been.
@@ -131,6 +136,8 @@ func (b *Builder) apply(c *iam.Change) {
 		b.settings(c.Settings)
 	case iam.TableStore:
 		b.store(c.Store)
+	case iam.TableProviders:
+		b.provider(account, name, c.Provider)
 	}
 }
 
@@ -226,6 +233,13 @@ func (b *Builder) bucket(name string, new *iam.Bucket) {
 		b.view.buckets = b.view.buckets.clone()
 	}
 	set(b, b.view.buckets, iam.TableBuckets, "", name, new, writeBucket)
+}
+
+func (b *Builder) provider(account iam.AccountID, name string, new *iam.Provider) {
+	if b.own(treeProviders) {
+		b.view.providers = b.view.providers.clone()
+	}
+	set(b, b.view.providers, iam.TableProviders, account, name, new, writeProvider)
 }
 
 // The settings and the store record are always there: before the first write they

@@ -133,5 +133,14 @@ func writeSettings(c canonical, s *iam.Settings) canonical {
 }
 
 func writeStore(c canonical, s *iam.Store) canonical {
-	return c.text(s.ClusterID).text(string(s.Account)).time(s.Created).number(s.Epoch)
+	c = c.text(s.ClusterID).text(string(s.Account)).time(s.Created).number(s.Epoch)
+	if s.Alias != "" { // a later field: stores without it keep the sums they had
+		c = c.text(s.Alias)
+	}
+	return c
+}
+
+func writeProvider(c canonical, p *iam.Provider) canonical {
+	c = c.text(string(p.Account)).text(p.URL).time(p.Created)
+	return texts(texts(c, p.ClientIDs), p.Thumbprints).tags(p.Tags)
 }

@@ -16,7 +16,7 @@ import (
 func TestEveryFieldCounts(t *testing.T) {
 	for _, record := range []any{
 		&iam.User{}, &iam.Group{}, &iam.Role{}, &iam.Policy{}, &iam.AccessKey{}, &iam.ServiceAccount{},
-		&iam.Session{}, &iam.Bucket{}, &iam.Settings{}, &iam.Store{},
+		&iam.Session{}, &iam.Bucket{}, &iam.Settings{}, &iam.Store{}, &iam.Provider{},
 	} {
 		kind := reflect.TypeOf(record).Elem()
 		fill(reflect.ValueOf(record).Elem())
@@ -123,7 +123,7 @@ func anyChange(t *rapid.T) iam.Change {
 	arns := rapid.SliceOfNDistinct(arn, 0, 3, rapid.ID)
 	boundary := rapid.SampledFrom([]iam.ARN{"", "arn:a", "arn:b"}).Draw(t, "boundary")
 	own := name.Draw(t, "name")
-	switch table := iam.Table(rapid.IntRange(1, 20).Draw(t, "table")); table {
+	switch table := iam.Table(rapid.IntRange(1, 2*int(iam.LastTable)).Draw(t, "table")); table {
 	case iam.TableUsers:
 		return iam.Change{User: &iam.User{Account: account, Name: own, Groups: some.Draw(t, "groups"), Attached: arns.Draw(t, "attached"), Boundary: boundary}}
 	case iam.TableGroups:
@@ -144,8 +144,10 @@ func anyChange(t *rapid.T) iam.Change {
 		return iam.Change{Settings: &iam.Settings{PolicySize: uint32(expires)}}
 	case iam.TableStore:
 		return iam.Change{Store: &iam.Store{ClusterID: own}}
+	case iam.TableProviders:
+		return iam.Change{Provider: &iam.Provider{Account: account, URL: own}}
 	default:
-		return iam.Change{Delete: &iam.Deletion{Table: table - 10, Account: account, Name: rapid.SampledFrom([]string{own, string(id)}).Draw(t, "gone")}}
+		return iam.Change{Delete: &iam.Deletion{Table: table - iam.LastTable, Account: account, Name: rapid.SampledFrom([]string{own, string(id)}).Draw(t, "gone")}}
 	}
 }
 

@@ -28,6 +28,7 @@ type View struct {
 	serviceAccounts table[iam.ServiceAccount]
 	sessions        table[iam.Session]
 	buckets         table[iam.Bucket]
+	providers       table[iam.Provider]
 
 	keysByOwner      refIndex[iam.AccessKey]
 	sessionsByParent refIndex[iam.Session]
@@ -51,6 +52,7 @@ func Empty() *View {
 		serviceAccounts:  newTable[iam.ServiceAccount](),
 		sessions:         newTable[iam.Session](),
 		buckets:          newTable[iam.Bucket](),
+		providers:        newTable[iam.Provider](),
 		keysByOwner:      newRefIndex(ownerOfKey),
 		sessionsByParent: newRefIndex(parentOfSession),
 		sessionsByExpiry: newExpiryIndex(),
@@ -116,6 +118,17 @@ func (v *View) Session(id iam.AccessKeyID) (*iam.Session, bool) {
 
 // Bucket returns the record of a bucket.
 func (v *View) Bucket(name string) (*iam.Bucket, bool) { return v.buckets.get("", name) }
+
+// Provider returns the identity provider of exactly that URL, without its scheme.
+func (v *View) Provider(account iam.AccountID, url string) (*iam.Provider, bool) {
+	return v.providers.get(account, url)
+}
+
+// Providers yields the identity providers of an account whose URL comes after the
+// given one, in byte order.
+func (v *View) Providers(account iam.AccountID, after string) iter.Seq[*iam.Provider] {
+	return v.providers.in(account, after)
+}
 
 // Users yields the users of an account that come after a name (exclusive; empty:
 // from the first), in order of their folded names.
@@ -232,6 +245,8 @@ func (v *View) Len(t iam.Table) int {
 		return v.sessions.rows.Len()
 	case iam.TableBuckets:
 		return v.buckets.rows.Len()
+	case iam.TableProviders:
+		return v.providers.rows.Len()
 	case iam.TableSettings, iam.TableStore:
 		return 1
 	}
@@ -240,10 +255,11 @@ func (v *View) Len(t iam.Table) int {
 
 // All yields every record as the change that would write it, tables in order of
 // their numbers, records in order of their keys: equal views yield equal
-// sequences. Store and settings come last.
+// sequences. Settings and store
+// are there even if nobody wrote them.
 func (v *View) All() iter.Seq[iam.Change] {
 	return func(yield func(iam.Change) bool) {
-		for t := iam.TableUsers; t <= iam.TableStore; t++ {
+		for t := iam.TableUsers; t <= iam.LastTable; t++ {
 			for c := range v.Table(t) {
 				if !yield(c) {
 					return
@@ -272,6 +288,8 @@ func (v *View) Table(t iam.Table) iter.Seq[iam.Change] {
 		return changes(v.sessions, func(r *iam.Session) iam.Change { return iam.Change{Session: r} })
 	case iam.TableBuckets:
 		return changes(v.buckets, func(r *iam.Bucket) iam.Change { return iam.Change{Bucket: r} })
+	case iam.TableProviders:
+		return changes(v.providers, func(r *iam.Provider) iam.Change { return iam.Change{Provider: r} })
 	case iam.TableSettings:
 		settings := v.settings
 		return one(iam.Change{Settings: &settings})

@@ -56,6 +56,10 @@ var kinds = []struct {
 	{iam.PutBucket{}, kind{34, 1, as((*codec).putBucket)}},
 	{iam.DeleteBucket{}, kind{35, 1, as((*codec).deleteBucket)}},
 	{iam.PutSettings{}, kind{36, 1, as((*codec).putSettings)}},
+	{iam.CreateProvider{}, kind{37, 1, as((*codec).createProvider)}},
+	{iam.UpdateProvider{}, kind{38, 1, as((*codec).updateProvider)}},
+	{iam.DeleteProvider{}, kind{39, 1, as((*codec).deleteProvider)}},
+	{iam.SetAccountAlias{}, kind{40, 1, as((*codec).setAccountAlias)}},
 }
 
 var (
@@ -331,4 +335,29 @@ func (c *codec) deleteBucket(v *iam.DeleteBucket) {
 
 func (c *codec) putSettings(v *iam.PutSettings) {
 	c.record(1, func() { c.settings(&v.Settings) })
+}
+
+func (c *codec) createProvider(v *iam.CreateProvider) {
+	c.record(1, func() { c.provider(&v.Provider) })
+}
+
+func (c *codec) updateProvider(v *iam.UpdateProvider) {
+	c.record(5, func() {
+		c.ref(&v.Provider)
+		text(c, &v.AddClient)
+		text(c, &v.RemoveClient)
+		c.flag(&v.SetThumbprints)
+		texts(c, &v.Thumbprints)
+	})
+}
+
+func (c *codec) deleteProvider(v *iam.DeleteProvider) {
+	c.record(1, func() { c.ref(&v.Provider) })
+}
+
+func (c *codec) setAccountAlias(v *iam.SetAccountAlias) {
+	c.record(2, func() {
+		text(c, &v.Account)
+		text(c, &v.Alias)
+	})
 }

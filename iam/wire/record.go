@@ -190,11 +190,23 @@ func (c *codec) settings(s *iam.Settings) {
 }
 
 func (c *codec) store(s *iam.Store) {
-	c.record(4, func() {
+	c.record(5, func() {
 		text(c, &s.ClusterID)
 		common(c, &s.Account)
 		c.time(&s.Created)
 		number(c, &s.Epoch)
+		text(c, &s.Alias)
+	})
+}
+
+func (c *codec) provider(p *iam.Provider) {
+	c.record(6, func() {
+		common(c, &p.Account)
+		text(c, &p.URL)
+		c.time(&p.Created)
+		texts(c, &p.ClientIDs)
+		texts(c, &p.Thumbprints)
+		c.tags(&p.Tags)
 	})
 }
 
@@ -247,6 +259,8 @@ func (c *codec) changed(table iam.Table, ch *iam.Change) {
 		whole(c, &ch.Settings, c.settings)
 	case iam.TableStore:
 		whole(c, &ch.Store, c.store)
+	case iam.TableProviders:
+		whole(c, &ch.Provider, c.provider)
 	default:
 		c.fail("table %d is not known", table)
 	}

@@ -113,7 +113,7 @@ func WriteSnapshot(out io.Writer, h Header, v *state.View, requests int, each it
 	if err := w.begin(&h); err != nil {
 		return fmt.Errorf("wire: write snapshot: %w", err)
 	}
-	for t := iam.TableUsers; t <= iam.TableStore; t++ {
+	for t := iam.TableUsers; t <= iam.LastTable; t++ {
 		for c := range v.Table(t) {
 			w.record(uint16(t), func() { w.c.changed(t, &c) })
 		}
@@ -131,7 +131,7 @@ func WriteSnapshot(out io.Writer, h Header, v *state.View, requests int, each it
 
 func sectionsOf(v *state.View, requests int) []Section {
 	var sections []Section
-	for t := iam.TableUsers; t <= iam.TableStore; t++ {
+	for t := iam.TableUsers; t <= iam.LastTable; t++ {
 		sections = append(sections, Section{uint16(t), true, uint64(v.Len(t))})
 	}
 	return append(sections, Section{sectionRequests, true, uint64(requests)})
@@ -321,7 +321,7 @@ func (r *snapshotReader) checkSections() error {
 }
 
 func knownSection(id uint16) bool {
-	return id >= uint16(iam.TableUsers) && id <= uint16(iam.TableStore) || id == sectionRequests
+	return id >= uint16(iam.TableUsers) && id <= uint16(iam.LastTable) || id == sectionRequests
 }
 
 // frame reads the next frame and checks its checksum.

@@ -128,7 +128,7 @@ func TestIntactFramesOfAnotherSnapshotAreRefused(t *testing.T) {
 	if err := w.begin(&h); err != nil {
 		t.Fatal(err)
 	}
-	for table := iam.TableUsers; table <= iam.TableStore; table++ {
+	for table := iam.TableUsers; table <= iam.LastTable; table++ {
 		for c := range other.Table(table) {
 			w.record(uint16(table), func() { w.c.changed(table, &c) })
 		}
@@ -154,7 +154,7 @@ func TestUnknownSections(t *testing.T) {
 		}
 		w.record(77, func() { w.c.out.WriteString("anything") })
 		w.flush(77)
-		for table := iam.TableUsers; table <= iam.TableStore; table++ {
+		for table := iam.TableUsers; table <= iam.LastTable; table++ {
 			for c := range v.Table(table) {
 				w.record(uint16(table), func() { w.c.changed(table, &c) })
 			}
