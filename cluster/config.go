@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/doorward/doorward/cluster/mesh"
+	"github.com/doorward/doorward/cluster/pki"
 	"github.com/doorward/doorward/internal/seal"
 	"github.com/doorward/doorward/raft"
 )
@@ -23,6 +25,36 @@ type Config struct {
 	// Former are root keys that were in use before. What they sealed can still be
 	// opened; it is sealed anew under Root in the background.
 	Former []seal.Source
+
+	// Listen is the address of the one port for other nodes and sidecars; empty: none,
+	// for a node that is alone. Advertise is where others reach it; empty: what was
+	// bound.
+	Listen, Advertise string
+
+	// TLS is the node's certificate; nil: none, on loopback addresses only.
+	TLS *pki.Files
+
+	// Carrier is where connections come from; nil means TCP.
+	Carrier mesh.Carrier
+
+	// Peers are addresses of other nodes, for a node that finds none of those it knew
+	// where it knew them. Needed only when all have moved.
+	Peers []string
+
+	// MaxVoters is how many nodes vote; 5. Those beyond follow, and take over when one
+	// is removed. CatchUp is how many entries a node may be behind, and Stable for how
+	// long it has to be no further, before it gets a vote; 256 and 10 s.
+	MaxVoters int
+	CatchUp   uint64
+	Stable    time.Duration
+
+	// ReconcileEvery is how often the leader asks the others how they are, 1 s;
+	// MeetEvery how often a node without a leader looks for one, 5 s; CompareEvery how
+	// often a node compares its state with the leader's, 30 s.
+	ReconcileEvery, MeetEvery, CompareEvery time.Duration
+
+	// Version is this build's, for the status of the cluster.
+	Version string
 
 	// Regions get signing keys brought to sidecars before they are needed;
 	// us-east-1. Keys for other regions are asked for.
@@ -53,6 +85,8 @@ func DefaultConfig() Config {
 	return Config{
 		Regions: []string{"us-east-1"},
 		Timeout: 5 * time.Second, ExpireEvery: time.Minute, ExpireBatch: 1024,
+		MaxVoters: 5, CatchUp: 256, Stable: 10 * time.Second,
+		ReconcileEvery: time.Second, MeetEvery: 5 * time.Second, CompareEvery: 30 * time.Second,
 		Raft: raft.DefaultConfig(),
 	}
 }
@@ -68,6 +102,8 @@ func (c *Config) Validate() error {
 		return errors.New("cluster config: Regions is empty, the region of the S3 servers is needed")
 	case c.Timeout <= 0 || c.ExpireEvery <= 0 || c.ExpireBatch < 1:
 		return fmt.Errorf("cluster config: Timeout %v and ExpireEvery %v have to be positive, ExpireBatch %d at least 1", c.Timeout, c.ExpireEvery, c.ExpireBatch)
+	case c.MaxVoters < 1 || c.Stable < 0 || c.ReconcileEvery <= 0 || c.MeetEvery <= 0 || c.CompareEvery <= 0:
+		return errors.New("cluster config: MaxVoters has to be at least 1, ReconcileEvery, MeetEvery and CompareEvery positive")
 	}
 	return nil
 }

@@ -31,6 +31,10 @@ var (
 	// ErrInitialized: the node belongs to a cluster already.
 	ErrInitialized = errors.New("cluster: node is initialised already")
 
+	// ErrRemoved: the node was taken out of its cluster. Its data directory is of no
+	// use any more; a new one may join.
+	ErrRemoved = errors.New("cluster: node was removed from its cluster (move the data directory away and join again)")
+
 	// ErrStopped: the node is closed, or has stopped itself because it could not go
 	// on safely.
 	ErrStopped = errors.New("cluster: node has stopped")

@@ -26,6 +26,7 @@ type keys struct {
 
 type clusterRecord struct {
 	Cluster string `json:"cluster"`
+	Removed bool   `json:"removed,omitempty"` // the node left, or was taken out
 }
 
 // readCluster returns the cluster of a data directory, empty if it has none yet.
@@ -41,6 +42,9 @@ func readCluster(dir string) (string, error) {
 	if err := json.Unmarshal(text, &r); err != nil || r.Cluster == "" {
 		return "", fmt.Errorf("cluster: %s is damaged; it holds {\"cluster\": ID}, and doorward cluster status on another node tells the id", filepath.Join(dir, clusterFile))
 	}
+	if r.Removed {
+		return "", ErrRemoved
+	}
 	return r.Cluster, nil
 }
 
@@ -50,15 +54,31 @@ func (n *Node) adopt(cluster string) error {
 	if err != nil {
 		return err
 	}
-	text, err := json.Marshal(clusterRecord{cluster})
+	if err := n.writeRecord(clusterRecord{Cluster: cluster}); err != nil {
+		return err
+	}
+	n.keys.Store(k)
+	return nil
+}
+
+func (n *Node) writeRecord(r clusterRecord) error {
+	text, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("cluster: %w", err)
 	}
 	if err := raft.WriteFileDurably(filepath.Join(n.cfg.Dir, clusterFile), append(text, '\n')); err != nil {
 		return fmt.Errorf("cluster: %w", err)
 	}
-	n.keys.Store(k)
 	return nil
+}
+
+// markRemoved makes this node stop, and its data directory never be used again: a
+// member that comes back under its old id could be counted for what another has
+// acknowledged.
+func (n *Node) markRemoved() error {
+	err := n.writeRecord(clusterRecord{Cluster: n.clusterID(), Removed: true})
+	n.removing.Do(func() { close(n.removed) })
+	return err
 }
 
 func (n *Node) deriveKeys(cluster string) (*keys, error) {

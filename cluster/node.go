@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 
 	"github.com/doorward/doorward/cluster/feed"
+	"github.com/doorward/doorward/cluster/mesh"
+	"github.com/doorward/doorward/cluster/peer"
 	"github.com/doorward/doorward/fsm"
 	"github.com/doorward/doorward/iam"
 	"github.com/doorward/doorward/iam/state"
@@ -23,7 +25,15 @@ type Node struct {
 	feed    *feed.Feed
 	raft    *raft.Node
 	keys    atomic.Pointer[keys] // nil until the node belongs to a cluster
-	birth   sync.Mutex           // held by Init
+	birth   sync.Mutex           // held by Init and Join
+
+	mesh     *mesh.Mesh // nil for a node that is alone, as is pool
+	pool     *peer.Pool
+	book     book
+	health   healths
+	trouble  atomic.Pointer[string] // why the node is not fit for service
+	removed  chan struct{}          // closed when the node is no member any longer
+	removing sync.Once
 }
 
 // Open makes a node from its data directory and reads the root key. It refuses a
@@ -34,7 +44,7 @@ func Open(cfg Config) (*Node, error) {
 		return nil, err
 	}
 	cfg.setDefaults()
-	n := &Node{cfg: cfg, log: cfg.Logger, machine: fsm.New()}
+	n := &Node{cfg: cfg, log: cfg.Logger, machine: fsm.New(), removed: make(chan struct{})}
 	cluster, err := readCluster(cfg.Dir)
 	if err != nil {
 		return nil, err
@@ -47,7 +57,13 @@ func Open(cfg Config) (*Node, error) {
 		n.keys.Store(k)
 	}
 	r := &replica{machine: n.machine, log: n.log}
+	if cfg.Listen != "" {
+		cfg.Raft.Network = n.openMesh
+	}
 	if n.raft, err = raft.Open(cfg.Raft, r); err != nil {
+		if n.mesh != nil {
+			n.mesh.Close()
+		}
 		return nil, err
 	}
 	n.feed = feed.New(feed.Config{
@@ -59,34 +75,115 @@ func Open(cfg Config) (*Node, error) {
 }
 
 // Run works until ctx is done, which gives nil, or the node cannot go on safely,
-// which gives the reason. It leaves nothing running. After an error the process
-// should end: a disk that hangs may hold a goroutine for ever.
+// which gives the reason. A leader hands over before it stops. Run leaves nothing
+// running; after an error the process should end all the same, because a disk that
+// hangs may hold a goroutine for ever.
 func (n *Node) Run(ctx context.Context) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	var parts sync.WaitGroup
-	// The log goes last, so that what the others have proposed is still answered.
-	for _, part := range []func(context.Context) error{n.feed.Run, n.expireLoop} {
-		parts.Go(func() { part(ctx) }) // ended by stop
-	}
-	log, stopLog := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopLog()
-	failed := make(chan error, 1)
-	go func() { failed <- n.raft.Run(log) }() // ended by stopLog
+	port := begin(n.portLoops()...)
+	log := begin(n.raft.Run)
+	work := begin(n.workLoops()...)
+	var err error
 	select {
-	case err := <-failed:
-		stop()
-		parts.Wait()
-		return err
 	case <-ctx.Done():
-		parts.Wait()
-		stopLog()
-		return <-failed
+		farewell, cancel := context.WithTimeout(context.WithoutCancel(ctx), handOverTime)
+		if err := n.handOver(farewell); err != nil && !errors.Is(err, ErrMember) {
+			n.log.Warn("could not hand leadership over", "error", err)
+		}
+		cancel()
+	case <-n.removed:
+		err = ErrRemoved
+	case <-log.done:
 	}
+	// What proposes goes before the log, so that it still gets its answers; the port
+	// goes last, so that the log can say good-bye.
+	work.end()
+	err = errors.Join(err, log.end())
+	if n.pool != nil {
+		n.pool.Close()
+		n.mesh.Close()
+	}
+	port.end()
+	return err
+}
+
+// portLoops are what a node needs to hear others.
+func (n *Node) portLoops() []func(context.Context) error {
+	if n.mesh == nil {
+		return nil
+	}
+	serve := func(context.Context) error {
+		peer.Serve(n.mesh.Listener(mesh.RPC), handler{n})
+		return nil
+	}
+	return []func(context.Context) error{n.mesh.Run, serve}
+}
+
+// workLoops are what a node does by itself.
+func (n *Node) workLoops() []func(context.Context) error {
+	loops := []func(context.Context) error{n.feed.Run, n.expireLoop}
+	if n.mesh != nil {
+		loops = append(loops, n.meetLoop, n.reconcileLoop, n.compareLoop)
+	}
+	return loops
+}
+
+// group is some loops that end together.
+type group struct {
+	stop  context.CancelFunc
+	parts sync.WaitGroup
+	done  chan struct{} // closed when the first has ended
+	once  sync.Once
+	err   error // of the first
+}
+
+// begin starts loops; end stops them.
+func begin(loops ...func(context.Context) error) *group {
+	ctx, stop := context.WithCancel(context.Background())
+	g := &group{stop: stop, done: make(chan struct{})}
+	for _, loop := range loops {
+		g.parts.Go(func() {
+			err := loop(ctx)
+			g.once.Do(func() {
+				g.err = err
+				close(g.done)
+			})
+		})
+	}
+	return g
+}
+
+// end stops the loops, waits for them, and returns the error of the first to end.
+func (g *group) end() error {
+	g.stop()
+	g.parts.Wait()
+	return g.err
 }
 
 // Close releases a node that was never run, and waits for one whose Run is ending.
-func (n *Node) Close() error { return n.raft.Close() }
+func (n *Node) Close() error {
+	err := n.raft.Close()
+	if n.mesh != nil {
+		n.pool.Close()
+		err = errors.Join(err, n.mesh.Close())
+	}
+	return err
+}
+
+// Address returns where other nodes reach this one; empty if they cannot.
+func (n *Node) Address() string {
+	if n.mesh == nil {
+		return ""
+	}
+	return n.mesh.Address()
+}
+
+// Trouble says why the node is not fit for service; empty: it is.
+func (n *Node) Trouble() string {
+	if text := n.trouble.Load(); text != nil {
+		return *text
+	}
+	return ""
+}
 
 // Running is closed once the node takes part in its cluster.
 func (n *Node) Running() <-chan struct{} { return n.raft.Running() }
@@ -125,11 +222,13 @@ func (n *Node) WaitFor(ctx context.Context, index iam.Index) (*state.View, error
 func clusterError(err error) error {
 	for _, pair := range [][2]error{
 		{raft.ErrUnknownOutcome, ErrUnknownOutcome},
+		{peer.ErrNoAnswer, ErrUnknownOutcome},
 		{raft.ErrOverloaded, ErrOverloaded},
 		{raft.ErrDiskFull, ErrDiskFull},
 		{raft.ErrTooLarge, ErrTooLarge},
 		{raft.ErrStopped, ErrStopped},
 		{raft.ErrNotLeader, ErrUnavailable},
+		{peer.ErrUnreachable, ErrUnavailable},
 		{raft.ErrCancelled, ErrUnavailable},
 		{context.DeadlineExceeded, ErrUnavailable},
 	} {

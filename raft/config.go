@@ -13,8 +13,9 @@ type Config struct {
 	// Dir is the data directory, created with mode 0700. One process at a time.
 	Dir string
 
-	// Network reaches the other nodes; nil for a node that has no peers.
-	Network Network
+	// Network makes what reaches the other nodes, given the id of this one; nil for a
+	// node that has no peers. [Open] calls it.
+	Network func(id string) (Network, error)
 
 	// Heartbeat is how long a follower hears nothing before it asks for an election;
 	// 500 ms. Election is how long a candidate waits; at least Heartbeat. Lease is how

@@ -33,6 +33,7 @@ type Node struct {
 	snaps   *snapshotStore
 	machine *machine
 
+	network   Network // nil: none
 	transport transport
 	raft      *hraft.Raft // set before running is closed
 	running   chan struct{}
@@ -78,6 +79,9 @@ func Open(cfg Config, to StateMachine) (*Node, error) {
 	n.machine = &machine{to: to, applied: newProgress(), fail: n.fail}
 	if n.id, err = serverID(cfg.Dir); err == nil {
 		err = n.openStores()
+	}
+	if err == nil && cfg.Network != nil {
+		n.network, err = cfg.Network(n.id)
 	}
 	if err != nil {
 		return nil, errors.Join(err, n.closeStores())
@@ -173,7 +177,7 @@ func (n *Node) start() (err error) {
 			err = fmt.Errorf("raft: start: %v", trouble)
 		}
 	}()
-	n.transport = newTransport(n.cfg.Network, n.id, n.hasConfiguration, &slogger{to: n.log})
+	n.transport = newTransport(n.network, n.id, n.hasConfiguration, &slogger{to: n.log})
 	r, err := hraft.NewRaft(n.libraryConfig(), n.machine, n.logs, n.stable, n.snaps, n.transport)
 	if err != nil {
 		n.transport.Close()

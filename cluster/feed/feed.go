@@ -105,6 +105,15 @@ func newStep(s Step) *step {
 	return made
 }
 
+// Head returns the newest index of the feed and the sum of its view.
+func (f *Feed) Head() (iam.Index, state.Sum) { return f.ring.head() }
+
+// News returns a channel that is closed when something has been published.
+func (f *Feed) News() <-chan struct{} { return f.ring.news() }
+
+// SumAt returns the sum of the view at an index, if the ring still knows it.
+func (f *Feed) SumAt(index iam.Index) (state.Sum, bool) { return f.ring.sumAt(index) }
+
 // Reset starts over from v, of which nobody has seen the way: a snapshot was
 // restored. Every follower gets a snapshot.
 func (f *Feed) Reset(v *state.View) { f.ring.reset(v) }
@@ -177,12 +186,8 @@ func (f *Feed) begin(ctx context.Context, from wire.Position, sink func(wire.Fra
 // placeOf waits until the ring has caught up with a view.
 func (f *Feed) placeOf(ctx context.Context, v *state.View) (at, era uint64, ok bool) {
 	for {
-		f.ring.mu.Lock()
-		added, head := f.ring.added, f.ring.floorIndex
-		if n := len(f.ring.steps); n > 0 {
-			head = f.ring.steps[n-1].index
-		}
-		f.ring.mu.Unlock()
+		added := f.ring.news()
+		head, _ := f.ring.head()
 		if at, era, ok := f.ring.place(v.Index(), v.Sum()); ok || head > v.Index() {
 			return at, era, ok
 		}
@@ -200,9 +205,7 @@ func (f *Feed) await(ctx context.Context, from wire.Position, sink func(wire.Fra
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	for {
-		f.ring.mu.Lock()
-		added := f.ring.added
-		f.ring.mu.Unlock()
+		added := f.ring.news()
 		here := wire.PositionOf(f.cfg.View())
 		ready := here.Cluster != ""
 		if ready && (from.Cluster != here.Cluster || from.Epoch != here.Epoch || from.Index <= here.Index) {

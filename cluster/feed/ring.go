@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 
@@ -100,6 +101,32 @@ func (r *ring) wakeLocked() {
 	r.added = make(chan struct{})
 }
 
+// sumAt returns the sum of the view at an index that is in the ring.
+func (r *ring) sumAt(index iam.Index) (state.Sum, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if i, found := r.findLocked(index); found {
+		return r.steps[i].sum, true
+	}
+	return r.floorSum, index == r.floorIndex
+}
+
+// head returns where the ring ends.
+func (r *ring) head() (iam.Index, state.Sum) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := len(r.steps); n > 0 {
+		return r.steps[n-1].index, r.steps[n-1].sum
+	}
+	return r.floorIndex, r.floorSum
+}
+
+func (r *ring) findLocked(index iam.Index) (int, bool) {
+	return slices.BinarySearchFunc(r.steps, index, func(s *step, index iam.Index) int {
+		return cmp.Compare(s.index, index)
+	})
+}
+
 // place finds where a follower continues that is at index with that sum.
 func (r *ring) place(index iam.Index, sum state.Sum) (at, era uint64, ok bool) {
 	r.mu.Lock()
@@ -107,15 +134,7 @@ func (r *ring) place(index iam.Index, sum state.Sum) (at, era uint64, ok bool) {
 	if index == r.floorIndex && sum == r.floorSum {
 		return r.first, r.era, true
 	}
-	i, found := slices.BinarySearchFunc(r.steps, index, func(s *step, index iam.Index) int {
-		switch {
-		case s.index < index:
-			return -1
-		case s.index > index:
-			return 1
-		}
-		return 0
-	})
+	i, found := r.findLocked(index)
 	if !found || r.steps[i].sum != sum {
 		return 0, r.era, false
 	}
@@ -150,4 +169,11 @@ func (r *ring) ended(era uint64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return era != r.era
+}
+
+// news returns a channel that is closed when something is added or an era ends.
+func (r *ring) news() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.added
 }

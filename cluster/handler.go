@@ -1,0 +1,70 @@
+package cluster
+
+import (
+	"context"
+
+	"github.com/doorward/doorward/cluster/peer"
+	"github.com/doorward/doorward/iam"
+)
+
+// handler answers other nodes. It never passes a command on: who asks has found
+// the leader, or asks again.
+type handler struct{ node *Node }
+
+var _ peer.Handler = handler{}
+
+func (h handler) bounded() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), h.node.cfg.Timeout)
+}
+
+// Propose replicates a command.
+func (h handler) Propose(command []byte) (iam.Result, error) {
+	ctx, cancel := h.bounded()
+	defer cancel()
+	outcome, err := h.node.raft.Propose(ctx, command)
+	if err != nil {
+		return iam.Result{}, err
+	}
+	return outcome.Result.(iam.Result), nil
+}
+
+// ReadIndex confirms that this node leads.
+func (h handler) ReadIndex() (uint64, error) {
+	ctx, cancel := h.bounded()
+	defer cancel()
+	return h.node.raft.ReadIndex(ctx)
+}
+
+// Meet says which cluster this is.
+func (h handler) Meet() peer.Card {
+	card := peer.Card{ID: h.node.ID()}
+	if k := h.node.keys.Load(); k != nil {
+		card.Cluster, card.SealKey = k.cluster, k.seal.ID()
+	}
+	return card
+}
+
+// Change carries out a change of membership, or passes it to the leader once.
+func (h handler) Change(c peer.Change) error {
+	ctx, cancel := h.bounded()
+	defer cancel()
+	return h.node.changeOnce(ctx, c)
+}
+
+// Health says how this node is doing.
+func (h handler) Health() peer.Health {
+	s := h.node.raft.Status()
+	return peer.Health{
+		ID: s.ID, Applied: s.Applied, Last: s.Last, Term: s.Term,
+		Version: h.node.cfg.Version, Trouble: h.node.Trouble(),
+	}
+}
+
+// SumAt returns the sum of the view at an index.
+func (h handler) SumAt(index uint64) string {
+	sum, ok := h.node.feed.SumAt(iam.Index(index))
+	if !ok {
+		return ""
+	}
+	return sum.String()
+}

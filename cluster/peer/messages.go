@@ -1,0 +1,105 @@
+package peer
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/doorward/doorward/iam"
+	"github.com/doorward/doorward/raft"
+)
+
+// Handler answers the questions of other nodes. Errors are those of package raft,
+// and arrive as such.
+type Handler interface {
+	// Propose replicates a command, on the leader only.
+	Propose(command []byte) (iam.Result, error)
+	// ReadIndex confirms that this node leads, as raft.Node.ReadIndex does.
+	ReadIndex() (uint64, error)
+	// Meet says which cluster this is.
+	Meet() Card
+	// Change carries out a change of membership, on the leader only.
+	Change(Change) error
+	// Health says how the node is doing.
+	Health() Health
+	// SumAt returns the sum of the view at an index, empty if it is not known.
+	SumAt(index uint64) string
+}
+
+// Card is what a node tells to one that wants to join.
+type Card struct {
+	ID      string
+	Cluster string // empty: it belongs to none
+	SealKey string // id of the sealing key; equal root keys have equal ids
+}
+
+// Op is a change of membership.
+type Op string
+
+// The changes.
+const (
+	Join     Op = "join"     // follow the log without a vote
+	Announce Op = "announce" // a member has a new address
+	Promote  Op = "promote"  // give it a vote
+	Remove   Op = "remove"
+	Transfer Op = "transfer" // let it lead; any voter if ID is empty
+)
+
+// Change is a wish for a change of membership.
+type Change struct {
+	Op      Op
+	ID      string
+	Address string
+	Force   bool // though it endangers the cluster
+	Passed  bool // by a node that does not lead; it is not passed on again
+}
+
+// Health is how a node is doing.
+type Health struct {
+	ID      string
+	Applied uint64
+	Last    uint64
+	Term    uint64
+	Version string
+	Trouble string // why it is not fit for service; empty: it is
+}
+
+// fault is an error on its way between nodes.
+type fault struct{ Kind, Detail string }
+
+// faults are the errors that keep their identity.
+var faults = map[string]error{
+	"not leader":      raft.ErrNotLeader,
+	"overloaded":      raft.ErrOverloaded,
+	"disk full":       raft.ErrDiskFull,
+	"too large":       raft.ErrTooLarge,
+	"stopped":         raft.ErrStopped,
+	"unknown outcome": raft.ErrUnknownOutcome,
+	"cancelled":       raft.ErrCancelled,
+	"member":          raft.ErrMember,
+}
+
+func toFault(err error) fault {
+	if err == nil {
+		return fault{}
+	}
+	// Of several, the one that promises least comes first.
+	if errors.Is(err, raft.ErrUnknownOutcome) {
+		return fault{"unknown outcome", err.Error()}
+	}
+	for kind, sentinel := range faults {
+		if errors.Is(err, sentinel) {
+			return fault{kind, err.Error()}
+		}
+	}
+	return fault{"other", err.Error()}
+}
+
+func (f fault) err() error {
+	if f.Kind == "" {
+		return nil
+	}
+	if sentinel, ok := faults[f.Kind]; ok {
+		return fmt.Errorf("%w (at the leader: %s)", sentinel, f.Detail)
+	}
+	return errors.New(f.Detail)
+}
