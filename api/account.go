@@ -12,7 +12,12 @@ import (
 
 var detailFilter = param{name: "Filter", kind: list, max: 5}
 
+var accountAlias = param{name: "AccountAlias", presence: notNull, min: 3, max: 63, chars: aliasChars, wrong: wrongAlias}
+
 var accountActions = []action{
+	writes("CreateAccountAlias", nil, createAccountAlias, accountAlias),
+	writes("DeleteAccountAlias", nil, deleteAccountAlias, accountAlias),
+	reads("ListAccountAliases", nil, listAccountAliases, marker, maxItems),
 	reads("GetAccountSummary", nil, getAccountSummary),
 	reads("GetAccountAuthorizationDetails", nil, getAccountAuthorizationDetails, detailFilter, marker, maxItems),
 	writes("GenerateCredentialReport", nil, generateCredentialReport),
@@ -21,6 +26,39 @@ var accountActions = []action{
 	reads("SimulateCustomPolicy", nil, simulateCustomPolicy, append(simulation, policyInput.required(), callerARN)...),
 	reads("GetContextKeysForCustomPolicy", nil, getContextKeysForCustomPolicy, policyInput.required()),
 	reads("GetContextKeysForPrincipalPolicy", simulated, getContextKeysForPrincipalPolicy, sourceARN, policyInput),
+}
+
+// aliasChars is the pattern of account aliases: lower-case letters, digits and
+// single hyphens inside, and not twelve digits, which would be an account's number.
+func aliasChars(s string) bool {
+	if iam.AccountID(s).Valid() || strings.Contains(s, "--") || strings.HasPrefix(s, "-") || strings.HasSuffix(s, "-") {
+		return false
+	}
+	return only("-")(s) && s == strings.ToLower(s) && !strings.Contains(s, "_")
+}
+
+func createAccountAlias(c *call) (any, error) {
+	return nil, c.propose(iam.SetAccountAlias{Account: c.caller.account, Alias: c.form["AccountAlias"]})
+}
+
+func deleteAccountAlias(c *call) (any, error) {
+	alias := c.form["AccountAlias"]
+	if c.view.Store().Alias != alias {
+		return nil, iam.Errorf(iam.NoSuchEntity, "The account alias %s cannot be found.", alias)
+	}
+	return nil, c.propose(iam.SetAccountAlias{Account: c.caller.account})
+}
+
+func listAccountAliases(c *call) (any, error) {
+	var aliases []string
+	if alias := c.view.Store().Alias; alias != "" {
+		aliases = []string{alias}
+	}
+	shown, end, err := pagedSlice(c, aliases, func(a string) string { return a }, every)
+	return struct {
+		AccountAliases listOf[string]
+		page
+	}{listOf[string]{shown}, end}, err
 }
 
 // summaryEntry is one line of the account summary.
@@ -54,6 +92,7 @@ func getAccountSummary(c *call) (any, error) {
 		{"Policies", custom},
 		{"PolicyVersionsInUse", versions},
 		{"AccountAccessKeysPresent", rootKeys},
+		{"Providers", count(c.view.Providers(account, ""))},
 		{"AccessKeysPerUserQuota", int(iam.Or(set.KeysPerUser, 2))},
 		{"GroupsPerUserQuota", int(iam.Or(set.GroupsPerUser, 10))},
 		{"AttachedPoliciesPerUserQuota", attached},

@@ -74,7 +74,7 @@ func unknownAction(f form) *action {
 var actions = func() map[string]*action {
 	table := map[string]*action{}
 	for _, group := range [][]action{
-		userActions, groupActions, roleActions, policyActions, accountActions, stsActions,
+		userActions, groupActions, roleActions, policyActions, providerActions, accountActions, stsActions,
 	} {
 		for i := range group {
 			table[group[i].name] = &group[i]
@@ -109,6 +109,12 @@ func asks(name string, run func(*call) (any, error), params ...param) action {
 func begins(name string, run func(*call) (any, error), params ...param) action {
 	a := asks(name, run, params...)
 	a.writes = true
+	return a
+}
+
+// withToken is a call without a signature.
+func withToken(a action) action {
+	a.unsigned = true
 	return a
 }
 
@@ -209,5 +215,7 @@ var stsActions = []action{
 	begins("AssumeRole", assumeRole, roleARN, sessionName, sessionPolicy, policyARNs, durationSeconds, tags, transitiveKeys, externalID, sourceIdentity),
 	begins("GetSessionToken", getSessionToken, durationSeconds),
 	begins("GetFederationToken", getFederationToken, federatedName, sessionPolicy, policyARNs, durationSeconds, tags),
+	withToken(begins("AssumeRoleWithWebIdentity", assumeRoleWithWebIdentity,
+		roleARN.required(), sessionName.required(), webToken, providerID, sessionPolicy, policyARNs, durationSeconds)),
 	asks("GetAccessKeyInfo", getAccessKeyInfo, accessKeyID.required()),
 }

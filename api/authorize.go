@@ -60,6 +60,9 @@ func (c *call) barred(permission string) error {
 // need refuses unless the caller may do one thing to one resource.
 func (c *call) need(permission string, t target) error {
 	if d := c.decide(permission, t, nil); !d.Allowed() {
+		if owner := t.arn.Account(); owner != "" && owner != c.caller.account {
+			return iam.Errorf(iam.AccessDenied, "User: %s is not authorized to perform this action on resource: %s", c.caller.principal.ARN, t.arn)
+		}
 		return c.denied(permission, d)
 	}
 	return nil
@@ -111,7 +114,25 @@ func article(noun string) string {
 // "AWS global condition context keys"; service authorization reference, "Actions,
 // resources, and condition keys for AWS IAM" and "for AWS STS".
 func (c *call) conditions(permission string, t target) *authz.Context {
-	ctx := c.caller.conditions()
+	ctx := c.connection()
+	c.caller.describe(ctx)
+	if account := t.arn.Account(); account != "" {
+		ctx.Set(policy.ResourceAccount, string(account))
+	}
+	ctx.SetTags(policy.ResourceTag, contextTags(t.tags))
+	for _, tag := range t.tags {
+		ctx.SetNamed("iam:ResourceTag/"+tag.Key, tag.Value)
+	}
+	c.requested(ctx, t)
+	if strings.HasPrefix(permission, "sts:") {
+		c.requestedSession(ctx)
+	}
+	return ctx
+}
+
+// connection are the condition keys of every call: the time, and how it came.
+func (c *call) connection() *authz.Context {
+	ctx := &authz.Context{}
 	ctx.Set(policy.CurrentTime, c.now.ISO())
 	ctx.Set(policy.EpochTime, strconv.FormatInt(int64(c.now)/1000, 10))
 	ctx.Set(policy.SecureTransport, strconv.FormatBool(c.http.TLS != nil))
@@ -126,17 +147,6 @@ func (c *call) conditions(permission string, t target) *authz.Context {
 	}
 	ctx.Set(policy.RequestedRegion, c.server.config.Region)
 	ctx.Set(policy.ViaAWSService, "false")
-	if account := t.arn.Account(); account != "" {
-		ctx.Set(policy.ResourceAccount, string(account))
-	}
-	ctx.SetTags(policy.ResourceTag, contextTags(t.tags))
-	for _, tag := range t.tags {
-		ctx.SetNamed("iam:ResourceTag/"+tag.Key, tag.Value)
-	}
-	c.requested(ctx, t)
-	if strings.HasPrefix(permission, "sts:") {
-		c.requestedSession(ctx)
-	}
 	return ctx
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/doorward/doorward/api/oidc"
 	"github.com/doorward/doorward/iam"
 	"github.com/doorward/doorward/iam/state"
 	"github.com/doorward/doorward/internal/token"
@@ -52,6 +53,9 @@ type Config struct {
 	Store   Store
 	Secrets Secrets
 	Tokens  Tokens
+	// Identity proves the tokens of OpenID Connect providers; default: one that
+	// trusts the system's certificate authorities and the providers' thumbprints.
+	Identity *oidc.Verifier
 	// Ready says whether this node serves, for /readyz; the error says why not. The
 	// default asks whether the store has been initialised.
 	Ready func() error
@@ -107,6 +111,9 @@ func (c *Config) complete() error {
 	}
 	if c.Metrics == nil {
 		c.Metrics = http.NotFoundHandler()
+	}
+	if c.Identity == nil {
+		c.Identity = new(oidc.Verifier)
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 10 * time.Second

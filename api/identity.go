@@ -202,9 +202,8 @@ func (c *caller) userID() string {
 	return string(c.parentID())
 }
 
-// conditions are the condition keys that say who asks.
-func (c *caller) conditions() *authz.Context {
-	ctx := &authz.Context{}
+// describe sets the condition keys that say who asks.
+func (c *caller) describe(ctx *authz.Context) {
 	ctx.Set(policy.UserID, c.userID())
 	ctx.Set(policy.PrincipalAccount, string(c.account))
 	ctx.Set(policy.PrincipalTypeKey, map[authz.PrincipalType]string{
@@ -228,7 +227,6 @@ func (c *caller) conditions() *authz.Context {
 			ctx.Set(policy.RoleSessionName, s.Name)
 		}
 	}
-	return ctx
 }
 
 // tags are those of the user or role; those of a session take their place.

@@ -41,10 +41,14 @@ func listTags(k iam.Kind) func(*call) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		shown, end, err := pagedSlice(c, tags, func(t iam.Tag) string { return t.Key }, every)
-		return struct {
-			Tags listOf[tagXML]
-			page
-		}{listing(shown, func(t iam.Tag) tagXML { return tagXML(t) }), end}, err
+		return c.tagPage(tags)
 	}
+}
+
+func (c *call) tagPage(tags []iam.Tag) (any, error) {
+	shown, end, err := pagedSlice(c, tags, func(t iam.Tag) string { return t.Key }, every)
+	return struct {
+		Tags listOf[tagXML]
+		page
+	}{listing(shown, func(t iam.Tag) tagXML { return tagXML(t) }), end}, err
 }
