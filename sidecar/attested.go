@@ -144,10 +144,16 @@ func (i *inquiry) describeConnection(q *Attested) {
 // s3:ExistingObjectTag/*: it says that what is not stated of them does not exist.
 // It is zero for the name of a single key.
 func wholeFamily(name string) authz.Facts {
-	for f := authz.Facts(1); f <= authz.AllFacts; f <<= 1 {
-		if f.String() == name {
-			return f
-		}
+	if !strings.HasSuffix(name, "*") {
+		return 0
 	}
-	return 0
+	return factFamilies[name]
 }
+
+var factFamilies = func() map[string]authz.Facts {
+	table := make(map[string]authz.Facts)
+	for f := authz.Facts(1); f <= authz.AllFacts; f <<= 1 {
+		table[f.String()] = f
+	}
+	return table
+}()

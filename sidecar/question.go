@@ -176,6 +176,9 @@ func (a *Authorizer) SigningKey(ctx context.Context, id iam.AccessKeyID, token s
 			return HeldKey{Key: raw, Principal: p.ARN, Role: p.RoleARN, Index: d.Index}, nil
 		}
 	}
+	if err == errImpatient {
+		return HeldKey{}, err
+	}
 	d.refuse(err)
 	return HeldKey{}, d.Refusal
 }

@@ -2,6 +2,8 @@ package sidecar
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -163,4 +165,10 @@ func (w *world) want(d Decision, code iam.Code) {
 	if d.Code() != code || d.Allowed() != (code == "") {
 		w.t.Errorf("got %v %s (%s), want %q; %+v", d.Effect, d.Code(), d.Message(), code, d.Reason)
 	}
+}
+
+func hmacSHA256(key []byte, text string) []byte {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(text))
+	return mac.Sum(nil)
 }

@@ -312,3 +312,9 @@ func (it *Items) NextKey(k *KeyRequest) (bool, error) { return it.next(k) }
 
 // NextChunk reads the next item of a chunk frame.
 func (it *Items) NextChunk(c *Chunk) (bool, error) { return it.next(c) }
+
+// Left returns the number of items that have not been read yet.
+func (it *Items) Left() int { return it.left }
+
+// Unread returns the number of bytes that have not been read yet.
+func (it *Items) Unread() int { return len(it.r.rest) }
