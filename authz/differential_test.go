@@ -101,7 +101,7 @@ func TestEnginesAgree(t *testing.T) {
 		g.newRequest()
 		p := g.policies()
 		e := newEngines(p)
-		for range 10 {
+		for range 20 {
 			d, err := e.decide(g.request)
 			if err != nil {
 				t.Fatalf("seed %d, case %d: %v\n%s", seed-1, done, err, describe(p, g.request))

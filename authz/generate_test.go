@@ -134,7 +134,12 @@ var keySpecs = []struct {
 	{"s3:prefix", func(g *generator) string { return g.text(4) }},
 	{"s3:delimiter", func(g *generator) string { return pick(g, "/", "") }},
 	{"s3:x-amz-acl", func(g *generator) string { return pick(g, "private", "Private", "public-read", "ſ", "k", "K") }},
-	{"aws:UserAgent", func(g *generator) string { return g.text(5) }},
+	{"aws:UserAgent", func(g *generator) string {
+		if g.chance(5) {
+			return strings.Repeat("a", 300+g.IntN(20)) + pick(g, "", "b", "é") + g.text(2)
+		}
+		return g.text(5)
+	}},
 	{"s3:RequestObjectTagKeys", func(g *generator) string { return pick(g, "a", "b", "A", "") }},
 	{"aws:CalledVia", func(g *generator) string { return pick(g, "a", "b", "*") }},
 	{"s3:ExistingObjectTag/team", func(g *generator) string { return pick(g, userNames...) }},
@@ -340,6 +345,9 @@ func (g *generator) blur(s string, variables bool) string {
 			b.WriteByte('?')
 		case n < 16:
 			b.WriteString("*?")
+		case n == 16 && i == 0 && len(runes) > 300:
+			// more characters between wildcards than fit into a few words
+			b.WriteString("*a" + strings.Repeat("?", g.IntN(3)) + strings.Repeat("a", 280+g.IntN(30)) + "?b*")
 		case n < 20 && variables:
 			b.WriteString(g.variable())
 			i += g.IntN(6)

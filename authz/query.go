@@ -36,14 +36,9 @@ func (q *query) prepare(r *Request) {
 }
 
 func (q *query) nameAction(name string) {
-	action, ok := actionsByName[name]
-	if !ok {
-		name = lowerASCII(name)
-		action, ok = actionsByName[name]
-	}
-	q.action, q.actionName = action, name
-	if !ok {
-		q.action = -1
+	if q.action = actionByName(name); q.action < 0 {
+		q.actionName = lowerASCII(name)
+		q.action = actionByName(q.actionName)
 	}
 }
 
@@ -68,4 +63,4 @@ func (q *query) nameResource(resource string) {
 	q.isARN, q.tail = true, resource
 }
 
-var listAllMyBucketsBit = actionsByName[listAllMyBuckets]
+var listAllMyBucketsBit = actionByName(listAllMyBuckets)

@@ -35,16 +35,6 @@ type actionSet struct {
 
 const maxActions = 256
 
-// actionsByName gives each action of the table its bit, by its name as written
-// and in lower case.
-var actionsByName = func() map[string]int {
-	m := make(map[string]int, 2*len(policy.S3Actions))
-	for i, a := range policy.S3Actions {
-		m[a.Name], m[lowerActions[i]] = i, i
-	}
-	return m
-}()
-
 var lowerActions = func() []string {
 	names := make([]string, len(policy.S3Actions))
 	for i, a := range policy.S3Actions {
@@ -52,6 +42,52 @@ var lowerActions = func() []string {
 	}
 	return names
 }()
+
+// actionSlots is a hash table over the names of actions, as written and in lower
+// case; a slot holds the position in policy.S3Actions plus one.
+var actionSlots = func() (slots [1024]uint16) {
+	for i, a := range policy.S3Actions {
+		for _, name := range []string{a.Name, lowerActions[i]} {
+			at := actionHash(name)
+			for slots[at] != 0 {
+				at = (at + 1) % len(slots)
+			}
+			slots[at] = uint16(i + 1)
+		}
+	}
+	return slots
+}()
+
+// shortestAction is the least length that actionHash can read.
+const shortestAction = len("s3:") + 8
+
+// actionHash mixes the length with the eight characters behind the service and
+// the last eight.
+func actionHash(name string) int {
+	const a, b = 0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f
+	h := eight(name[len("s3:"):])*a ^ eight(name[len(name)-8:])*b
+	return int((h + uint64(len(name))*b) >> 54)
+}
+
+func eight(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+// actionByName finds an action of the table, written as there or in lower case;
+// -1 if it is not there.
+func actionByName(name string) int {
+	if len(name) < shortestAction {
+		return -1
+	}
+	for at := actionHash(name); actionSlots[at] != 0; at = (at + 1) % len(actionSlots) {
+		i := int(actionSlots[at] - 1)
+		if policy.S3Actions[i].Name == name || lowerActions[i] == name {
+			return i
+		}
+	}
+	return -1
+}
 
 func compileActions(c *Context, e policy.Entries) *actionSet {
 	s := &actionSet{not: e.Not || !e.Present()}
