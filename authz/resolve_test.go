@@ -311,16 +311,12 @@ func someChange(t *rapid.T) iam.Change {
 	id := iam.AccessKeyID(rapid.SampledFrom([]string{"K1", "K2", "K3"}).Draw(t, "key"))
 	sid := iam.AccessKeyID(rapid.SampledFrom([]string{"S1", "S2"}).Draw(t, "session"))
 	n := rapid.IntRange(0, 2).Draw(t, "n")
-	one := n == 1
 	arns := slices.Repeat([]iam.ARN{arn}, n%2)
 	document := fmt.Sprint("{", n, "}")
 	parents := []iam.Ref{refTo(iam.KindUser, name), refTo(iam.KindServiceAccount, string(id)), refTo(iam.KindRole, name), refTo(iam.KindRoot, "")}
 	owner := rapid.SampledFrom(parents).Draw(t, "owner")
 	ids := map[iam.Kind]iam.UniqueID{iam.KindUser: "U", iam.KindServiceAccount: "U", iam.KindRole: "R", iam.KindRoot: "000000000000"}
-	boundary := iam.ARN("")
-	if one {
-		boundary = arn
-	}
+	boundary := rapid.SampledFrom([]iam.ARN{"", arn}).Draw(t, "boundary")
 	table := iam.Table(rapid.IntRange(1, 9).Draw(t, "table"))
 	if rapid.IntRange(0, 3).Draw(t, "delete") == 0 {
 		gone := map[iam.Table]string{

@@ -134,6 +134,19 @@ func TestOldRequestsAreForgottenByNumber(t *testing.T) {
 	}
 }
 
+func TestTheStoresTimeNeverGoesBack(t *testing.T) {
+	s := newSession(t)
+	for _, row := range []struct{ command, store iam.Time }{
+		{1_700_000_000_500, 1_700_000_000_500}, {5, 1_700_000_000_500}, {1_700_000_000_501, 1_700_000_000_501},
+	} {
+		s.now = row.command
+		s.run(iam.DeleteBucket{Name: "a"})
+		if got := s.machine.Time(); got != row.store {
+			t.Errorf("after a command of %d: %d, want %d", row.command, got, row.store)
+		}
+	}
+}
+
 func TestASnapshotIsNotChangedByWhatFollows(t *testing.T) {
 	s := newSession(t)
 	s.request = 1

@@ -163,10 +163,13 @@ func TestViewAgreesWithMaps(t *testing.T) {
 			for _, c := range changes {
 				remember(model, c)
 			}
+			before := v
 			v = v.Apply(iam.Index(i+1), changes)
 			checkContent(t, v, model)
 			checkIndexes(t, v)
 			checkSums(t, v)
+			checkIndexes(t, before)
+			checkSums(t, before)
 		}
 	})
 }
