@@ -94,6 +94,8 @@ func halves(own authz.Policies, kind authz.PrincipalType) (_, limit authz.Polici
 	return own, limit, limited
 }
 
+const everything = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
+
 // bucket returns a compiled bucket policy. It keeps no reference to document.
 func (c *compiler) bucket(document string) *authz.BucketPolicy {
 	place := &c.buckets[xxhash.Sum64String(document)%uint64(len(c.buckets))]

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/doorward/doorward/authz"
 	"github.com/doorward/doorward/iam"
 	"github.com/doorward/doorward/iam/state"
 )
@@ -30,8 +31,8 @@ type callers struct {
 	compile *compiler
 
 	mu   sync.Mutex
-	uses map[recordKey]map[*caller]bool // callers in ways, by the records they were made from
-	next uint8                          // way that is overwritten next in a full set
+	uses map[authz.Record]map[*caller]bool // callers in ways, by the records they were made from
+	next uint8                             // way that is overwritten next in a full set
 	// recent are the last changes, a ring; those up to floor are not in it any more.
 	recent [recentChanges]change
 	at     int
@@ -44,7 +45,7 @@ const recentChanges = 1024
 // change says that a record is another as of the view at index.
 type change struct {
 	index  iam.Index
-	record recordKey
+	record authz.Record
 }
 
 func newCallers(floor iam.Index, size int) *callers {
@@ -53,7 +54,7 @@ func newCallers(floor iam.Index, size int) *callers {
 		ways:    make([]atomic.Pointer[caller], size),
 		floor:   floor,
 		compile: newCompiler(),
-		uses:    make(map[recordKey]map[*caller]bool),
+		uses:    make(map[authz.Record]map[*caller]bool),
 	}
 }
 
@@ -88,7 +89,7 @@ func (t *callers) add(set []atomic.Pointer[caller], c *caller) {
 		t.dropLocked(old)
 	}
 	set[way].Store(c)
-	for _, r := range c.records {
+	for _, r := range c.identity.Records {
 		if t.uses[r] == nil {
 			t.uses[r] = make(map[*caller]bool)
 		}
@@ -116,7 +117,7 @@ func (t *callers) way(set []atomic.Pointer[caller], id iam.AccessKeyID) int {
 }
 
 func (t *callers) dropLocked(c *caller) {
-	for _, r := range c.records {
+	for _, r := range c.identity.Records {
 		delete(t.uses[r], c)
 		if len(t.uses[r]) == 0 {
 			delete(t.uses, r)
@@ -131,7 +132,7 @@ func (t *callers) outdatedLocked(c *caller) bool {
 		return true
 	}
 	for i := range t.recent {
-		if t.recent[i].index > c.madeAt && slices.Contains(c.records, t.recent[i].record) {
+		if t.recent[i].index > c.madeAt && slices.Contains(c.identity.Records, t.recent[i].record) {
 			return true
 		}
 	}
@@ -142,7 +143,7 @@ func (t *callers) outdatedLocked(c *caller) bool {
 // changes.
 func (t *callers) retire(index iam.Index, c *iam.Change) {
 	table, account, name := state.KeyOf(*c)
-	record := recordKey{table, account, name}
+	record := authz.Record{Table: table, Account: account, Name: name}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.floor = max(t.floor, t.recent[t.at].index)

@@ -201,9 +201,13 @@ func (d *Decision) name(c *caller) {
 	if c == nil {
 		return
 	}
-	d.Principal, d.Account, d.Name, d.AccessKey = c.principal.ARN, c.principal.Account, c.name, c.id
-	d.Session, d.POSIX = c.role, c.posix
-	if d.Parent = c.principal.RoleARN; d.Parent == "" {
-		d.Parent = c.principal.UserARN
+	p := &c.identity.Principal
+	d.Principal, d.Account, d.Name, d.AccessKey = p.ARN, p.Account, c.name(), c.id
+	d.POSIX = c.identity.POSIX()
+	if c.session() {
+		d.Session = c.identity.Session.Name
+	}
+	if d.Parent = p.RoleARN; d.Parent == "" {
+		d.Parent = p.UserARN
 	}
 }

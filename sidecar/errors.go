@@ -25,6 +25,14 @@ var (
 	ErrOverloaded = errors.New("too many requests are waiting")
 )
 
+// What the store says about a signing key that it does not give, and what a
+// signature that does not hold is refused with; see iam.Error.Is.
+var (
+	noSuchKey   = &iam.Error{Code: iam.NoSuchEntity}
+	noSuchScope = &iam.Error{Code: iam.ValidationError}
+	mismatch    = &iam.Error{Code: iam.SignatureDoesNotMatch}
+)
+
 // errImpatient ends an inquiry that would have to wait and may not; see
 // [Authorizer.AuthorizeNow].
 var errImpatient = errors.New("the answer has to be waited for")

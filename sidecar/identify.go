@@ -99,16 +99,17 @@ func (i *inquiry) absent() sigv4.Refusal {
 
 // admits returns why the caller may not be used at this moment, zero if it may.
 func (c *caller) admits(v *view, token string, now iam.Time) sigv4.Refusal {
+	fault := c.identity.Refused(now)
 	switch {
-	case c.session && token == "":
+	case c.session() && token == "":
 		return sigv4.TokenMissing
-	case !c.session && token != "", c.session && !c.owns(v, token):
+	case !c.session() && token != "", c.session() && !c.owns(v, token):
 		return sigv4.TokenInvalid
-	case c.session && c.expires <= now:
+	case c.session() && fault == authz.Expired:
 		return sigv4.TokenExpired
-	case c.session && c.refused:
+	case c.session() && fault != authz.NoFault:
 		return sigv4.TokenInvalid
-	case c.refused, c.expires != 0 && c.expires <= now:
+	case fault != authz.NoFault:
 		return sigv4.UnknownAccessKey
 	}
 	return 0
@@ -141,7 +142,7 @@ func constantTimeEqual(a, b string) bool {
 // so it is looked at again if the store has moved on.
 func (i *inquiry) prove() error {
 	err := i.verify()
-	if !errors.Is(err, &iam.Error{Code: iam.SignatureDoesNotMatch}) || i.who == nil {
+	if err == nil || i.who == nil || !errors.Is(err, mismatch) {
 		return err
 	}
 	before := i.who
@@ -168,14 +169,14 @@ func (i *inquiry) verify() (err error) {
 	}
 	key, err := i.authorizer.signingKey(i.ctx, i.who, i.claim.Scope())
 	switch {
-	case errors.Is(err, &iam.Error{Code: iam.NoSuchEntity}):
-		return i.claim.Refuse(sigv4.UnknownAccessKey)
-	case errors.Is(err, &iam.Error{Code: iam.ValidationError}):
-		return badScope
-	case err != nil:
+	case err == nil:
+		i.proof, err = i.claim.Verify(key)
 		return err
+	case errors.Is(err, noSuchKey):
+		return i.claim.Refuse(sigv4.UnknownAccessKey)
+	case errors.Is(err, noSuchScope):
+		return badScope
 	}
-	i.proof, err = i.claim.Verify(key)
 	return err
 }
 
@@ -209,6 +210,6 @@ func (i *inquiry) reconsider() (bool, error) {
 }
 
 func (c *caller) young(now iam.Time) bool {
-	age := now - c.created
+	age := now - c.created()
 	return -iam.Time(youth.Milliseconds()) < age && age < iam.Time(youth.Milliseconds())
 }

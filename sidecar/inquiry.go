@@ -30,11 +30,12 @@ type inquiry struct {
 	mapped s3.Request
 	result s3.Result
 
-	headers []sigv4.Header
-	text    []byte // of the token
-	context authz.Context
-	tags    [len(tagFamilies)][]authz.Tag
-	age, ip []byte
+	headers  []sigv4.Header
+	text     []byte // of the token
+	context  authz.Context
+	question authz.Request
+	tags     [len(tagFamilies)][]authz.Tag
+	age, ip  []byte
 }
 
 var inquiries = sync.Pool{New: func() any { return new(inquiry) }}
@@ -125,12 +126,12 @@ func (i *inquiry) weigh() {
 // ask puts one question, under the context that is in place, to the caller's
 // authority.
 func (i *inquiry) ask(action, resource string, owner iam.AccountID, bucket *authz.BucketPolicy) authz.Decision {
-	question := authz.Request{Action: action, Resource: resource, ResourceAccount: owner, Context: &i.context}
+	i.question = authz.Request{Action: action, Resource: resource, ResourceAccount: owner, Context: &i.context}
 	if i.who == nil {
-		return nobody.decide(&question, bucket)
+		return nobody.decide(&i.question, bucket)
 	}
-	question.Principal = i.who.principal
-	return i.who.authority.decide(&question, bucket)
+	i.question.Principal = i.who.identity.Principal
+	return i.who.authority.decide(&i.question, bucket)
 }
 
 // bucketOf returns the owner and the policy of a bucket: what the S3 server says,

@@ -110,7 +110,7 @@ func (k *keys) fetch(ctx context.Context, name keyName, f *fetch, forgotten uint
 // definite reports whether an error is the store's word on the key, and not a
 // failure to ask.
 func definite(err error) bool {
-	return errors.Is(err, &iam.Error{Code: iam.NoSuchEntity}) || errors.Is(err, &iam.Error{Code: iam.ValidationError})
+	return errors.Is(err, noSuchKey) || errors.Is(err, noSuchScope)
 }
 
 // push takes keys that the feed brings.

@@ -115,7 +115,7 @@ func observed(name string) bool {
 // Ask answers for one action and resource.
 func (n Inspection) Ask(action, resource string) Verdict {
 	i := n.i
-	question := authz.Request{Principal: i.who.principal, Action: action, Resource: resource, Context: &i.context}
+	question := authz.Request{Principal: i.who.identity.Principal, Action: action, Resource: resource, Context: &i.context}
 	var v Verdict
 	v.Own, v.Limit, v.Limited = i.who.authority.split(&question)
 	i.conclude(v, action, resource)
@@ -135,14 +135,8 @@ func (i *inquiry) conclude(v Verdict, action, resource string) {
 	i.tell()
 }
 
-// Limited reports whether something cuts even a bucket policy's grant.
-func (n Inspection) Limited() bool {
-	_, _, limited := n.i.who.authority.split(&authz.Request{Principal: n.i.who.principal, Context: &n.i.context})
-	return limited
-}
-
 // Principal returns the ARN of the caller.
-func (n Inspection) Principal() iam.ARN { return n.i.who.principal.ARN }
+func (n Inspection) Principal() iam.ARN { return n.i.who.identity.Principal.ARN }
 
 // Close ends the inspection.
 func (n Inspection) Close() { n.i.release() }
@@ -172,7 +166,7 @@ func (a *Authorizer) SigningKey(ctx context.Context, id iam.AccessKeyID, token s
 	if err == nil {
 		var raw sigv4.DayKey
 		if raw, err = a.dayKey(ctx, i.who, scope); err == nil {
-			p := i.who.principal
+			p := i.who.identity.Principal
 			return HeldKey{Key: raw, Principal: p.ARN, Role: p.RoleARN, Index: d.Index}, nil
 		}
 	}
@@ -186,7 +180,7 @@ func (a *Authorizer) SigningKey(ctx context.Context, id iam.AccessKeyID, token s
 // dayKey returns the raw key of a caller.
 func (a *Authorizer) dayKey(ctx context.Context, who *caller, scope sigv4.Scope) (sigv4.DayKey, error) {
 	raw, err := a.keys.get(ctx, who.id, wireScope(scope))
-	if errors.Is(err, &iam.Error{Code: iam.NoSuchEntity}) {
+	if err != nil && errors.Is(err, noSuchKey) {
 		return sigv4.DayKey{}, refusal(sigv4.UnknownAccessKey)
 	}
 	return sigv4.DayKey(raw.Key), err
@@ -233,10 +227,10 @@ func (a *Authorizer) Identify(ctx context.Context, id iam.AccessKeyID) (Identity
 		}
 		who = i.view.callers.find(i.view.View, id)
 	}
-	if who == nil || who.refused || (who.expires != 0 && who.expires <= i.now()) {
+	if who == nil || who.identity.Refused(i.now()) != authz.NoFault {
 		return Identity{}, nil
 	}
-	return Identity{Found: true, Session: who.session, Principal: who.principal.ARN}, nil
+	return Identity{Found: true, Session: who.session(), Principal: who.identity.Principal.ARN}, nil
 }
 
 // Account returns the id of the store's first account.

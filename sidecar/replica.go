@@ -286,9 +286,6 @@ func (r *replica) delta(prev, index iam.Index, changes []iam.Change, sum state.S
 	if next.Sum() != sum {
 		return errDiverged
 	}
-	if touchesEverybody(changes) {
-		next.callers = newCallers(index, r.config.Callers)
-	}
 	for i := range changes {
 		if onlyMovesLastUsed(old.View, &changes[i]) {
 			continue
@@ -301,15 +298,6 @@ func (r *replica) delta(prev, index iam.Index, changes []iam.Change, sum state.S
 		r.config.Events.Applied(index, len(changes))
 	}
 	return nil
-}
-
-func touchesEverybody(changes []iam.Change) bool {
-	for i := range changes {
-		if changes[i].Settings != nil || changes[i].Store != nil {
-			return true
-		}
-	}
-	return false
 }
 
 // forgetKeys drops the signing keys of an access key whose secret may be another
