@@ -1,7 +1,6 @@
 package api
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -10,28 +9,6 @@ import (
 	"github.com/doorward/doorward/iam"
 	"github.com/doorward/doorward/iam/state"
 )
-
-// caller is who signed a request. Exactly one of user, role and root says whose
-// authority it has; service account and session say how it was handed on.
-type caller struct {
-	key       iam.AccessKeyID
-	account   iam.AccountID
-	principal authz.Principal
-	policies  authz.Policies
-	root      bool
-	user      *iam.User           // also of a service account, a self or token session
-	role      *iam.Role           // of a role session
-	service   *iam.ServiceAccount // signed with a service account, or a session of one
-	session   *iam.Session        // temporary credentials
-}
-
-// longTerm reports whether the caller signed with a key of its own and not with
-// temporary credentials.
-func (c *caller) longTerm() bool { return c.session == nil }
-
-// own reports whether the caller is a user who signed with a key of the user's
-// own: neither a service account nor temporary credentials.
-func (c *caller) own() bool { return c.user != nil && c.service == nil && c.session == nil }
 
 // authenticate finds out who signed the request.
 func (c *call) authenticate(body []byte, service sigv4.Service) error {
@@ -44,11 +21,11 @@ func (c *call) authenticate(body []byte, service sigv4.Service) error {
 	if cred.Kind() == sigv4.Anonymous {
 		return cred.Refuse(sigv4.CredentialNeeded)
 	}
-	found, err := c.credential(&cred)
+	identity, err := c.identify(&cred)
 	if err != nil {
 		return err
 	}
-	secret, err := c.server.config.Secrets.OpenSecret(cred.AccessKeyID(), found.sealed)
+	secret, err := c.server.config.Secrets.OpenSecret(cred.AccessKeyID(), sealedSecret(identity))
 	if err != nil {
 		return fmt.Errorf("open the secret of %s: %w", cred.AccessKeyID(), err)
 	}
@@ -56,7 +33,7 @@ func (c *call) authenticate(body []byte, service sigv4.Service) error {
 	if _, err := cred.Verify(&key); err != nil {
 		return err
 	}
-	c.caller = found.caller
+	c.caller = caller{cred.AccessKeyID(), identity.Principal.Account, identity.Principal.ARN, identity}
 	c.token = c.clientToken()
 	return nil
 }
@@ -70,65 +47,67 @@ func (c *call) clientToken() string {
 	return c.http.Header.Get("Amz-Sdk-Invocation-Id")
 }
 
-// identified is a credential that exists and may be used, not yet proved.
-type identified struct {
-	caller caller
-	sealed iam.Sealed
+func sealedSecret(i *authz.Identity) iam.Sealed {
+	if i.Session != nil {
+		return i.Session.Secret
+	}
+	return i.Key.Secret
 }
 
-// errUnknown says that a view has no such credential, or that it may not be used.
-// The view may be behind, so it is asked again on a consistent one.
-var errUnknown = errors.New("credential not in use")
-
-// credential looks the access key up in the view at hand and, if it is not there,
-// in one that holds all that was committed.
-func (c *call) credential(cred *sigv4.Credential) (identified, error) {
-	view := c.server.config.Store.View()
-	if opened, err := c.server.config.Tokens.OpenToken(cred.Token()); cred.Token() != "" {
-		switch {
-		case err != nil || opened.Key != cred.AccessKeyID():
-			return identified{}, cred.Refuse(sigv4.TokenInvalid)
-		case opened.Expires <= c.now:
-			return identified{}, cred.Refuse(sigv4.TokenExpired)
-		}
-	} else if strings.HasPrefix(string(cred.AccessKeyID()), sessionPrefix) {
-		return identified{}, cred.Refuse(sigv4.TokenMissing)
+// identify finds whom the access key stands for, in the view at hand or, if it has
+// no such key in use, in one that holds all that was committed.
+func (c *call) identify(cred *sigv4.Credential) (*authz.Identity, error) {
+	if err := c.checkToken(cred); err != nil {
+		return nil, err
 	}
-	found, err := identify(view, cred.AccessKeyID(), cred.Token() != "", c.now)
-	if errors.Is(err, errUnknown) {
-		if view, err = c.server.config.Store.Consistent(c.ctx); err != nil {
-			return identified{}, unavailable(err)
-		}
-		found, err = identify(view, cred.AccessKeyID(), cred.Token() != "", c.now)
+	temporary := cred.Token() != ""
+	if identity := inUse(c.server.config.Store.View(), cred.AccessKeyID(), temporary, c.now); identity != nil {
+		return identity, nil
 	}
-	if errors.Is(err, errUnknown) {
-		return identified{}, cred.Refuse(sigv4.UnknownAccessKey)
+	view, err := c.server.config.Store.Consistent(c.ctx)
+	if err != nil {
+		return nil, unavailable(err)
 	}
-	return found, err
+	if identity := inUse(view, cred.AccessKeyID(), temporary, c.now); identity != nil {
+		return identity, nil
+	}
+	return nil, cred.Refuse(sigv4.UnknownAccessKey)
 }
 
-// identify finds the caller behind an access key.
-func identify(view *state.View, id iam.AccessKeyID, hasToken bool, now iam.Time) (identified, error) {
-	if hasToken {
-		session, ok := view.Session(id)
-		if !ok || session.Expires <= now {
-			return identified{}, errUnknown
+// checkToken refuses a session token that is not of this store, not of this access
+// key, or has expired, and a session's key without one.
+func (c *call) checkToken(cred *sigv4.Credential) error {
+	if cred.Token() == "" {
+		if strings.HasPrefix(string(cred.AccessKeyID()), sessionPrefix) {
+			return cred.Refuse(sigv4.TokenMissing)
 		}
-		return identifySession(view, session, now)
+		return nil
 	}
-	key, ok := view.AccessKey(id)
-	if !ok || !usable(view, key, now) {
-		return identified{}, errUnknown
+	opened, err := c.server.config.Tokens.OpenToken(cred.Token())
+	switch {
+	case err != nil || opened.Key != cred.AccessKeyID():
+		return cred.Refuse(sigv4.TokenInvalid)
+	case opened.Expires <= c.now:
+		return cred.Refuse(sigv4.TokenExpired)
 	}
-	who, err := owner(view, key.Owner, now)
-	who.key = id
-	return identified{who, key.Secret}, err
+	return nil
 }
 
-// usable reports whether a long-term key may sign now.
-func usable(view *state.View, key *iam.AccessKey, now iam.Time) bool {
-	age := iam.Time(view.Settings().KeyMaxAge) * 1000
-	return key.Status == iam.Active &&
-		(key.Expires == 0 || now < key.Expires) &&
-		(age == 0 || key.Owner.Kind == iam.KindRoot || now < key.Created+age)
+// inUse returns whom an access key stands for, nil if the view has no such key that
+// may be used now: a session for those who sent a token, a long-term key for others.
+func inUse(view *state.View, id iam.AccessKeyID, temporary bool, now iam.Time) *authz.Identity {
+	identity, ok := authz.Resolve(view, id)
+	if !ok || (identity.Session != nil) != temporary {
+		return nil
+	}
+	if fault := identity.Refused(now); fault != authz.NoFault && !(fault == authz.Expired && ageless(identity)) {
+		return nil
+	}
+	return identity
+}
+
+// ageless reports whether the key is the root user's and has no expiry of its own:
+// the greatest age of keys must not lock out whoever could change it.
+func ageless(i *authz.Identity) bool {
+	return i.Key != nil && i.Key.Owner.Kind == iam.KindRoot && i.Key.Expires == 0
 }

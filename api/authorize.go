@@ -41,10 +41,10 @@ func (c *call) authorize(a *action) error {
 // GetSessionToken without MFA gives no IAM calls and of STS only AssumeRole and
 // GetCallerIdentity, GetFederationToken only the latter.
 func (c *call) barred(permission string) error {
-	if c.caller.session == nil || permission == "sts:GetCallerIdentity" {
+	if c.caller.Session == nil || permission == "sts:GetCallerIdentity" {
 		return nil
 	}
-	switch c.caller.session.Kind {
+	switch c.caller.Session.Kind {
 	case iam.SessionToken:
 		if permission == "sts:AssumeRole" {
 			return nil
@@ -54,14 +54,14 @@ func (c *call) barred(permission string) error {
 		return nil
 	}
 	return iam.Errorf(iam.AccessDenied, "User: %s is not authorized to perform: %s with these temporary credentials",
-		c.caller.principal.ARN, permission)
+		c.caller.arn, permission)
 }
 
 // need refuses unless the caller may do one thing to one resource.
 func (c *call) need(permission string, t target) error {
 	if d := c.decide(permission, t, nil); !d.Allowed() {
 		if owner := t.arn.Account(); owner != "" && owner != c.caller.account {
-			return iam.Errorf(iam.AccessDenied, "User: %s is not authorized to perform this action on resource: %s", c.caller.principal.ARN, t.arn)
+			return iam.Errorf(iam.AccessDenied, "User: %s is not authorized to perform this action on resource: %s", c.caller.arn, t.arn)
 		}
 		return c.denied(permission, d)
 	}
@@ -71,10 +71,10 @@ func (c *call) need(permission string, t target) error {
 // decide asks whether the caller may do one thing to one resource. Trust is the
 // trust policy of a role that is about to be assumed, nil for all else.
 func (c *call) decide(permission string, t target, trust *authz.Policy) authz.Decision {
-	policies := c.caller.policies
+	policies := c.caller.Policies
 	policies.Trust = trust
 	return authz.Reference(policies, &authz.Request{
-		Principal:       c.caller.principal,
+		Principal:       c.caller.Principal,
 		Action:          permission,
 		Resource:        string(t.arn),
 		ResourceAccount: t.arn.Account(),
@@ -96,10 +96,10 @@ func (c *call) denied(permission string, d authz.Decision) error {
 	}
 	if d.Explicit {
 		return iam.Errorf(iam.AccessDenied, "User: %s is not authorized to perform: %s with an explicit deny in a%s %s",
-			c.caller.principal.ARN, permission, article(layer), layer)
+			c.caller.arn, permission, article(layer), layer)
 	}
 	return iam.Errorf(iam.AccessDenied, "User: %s is not authorized to perform: %s because no %s allows the %s action",
-		c.caller.principal.ARN, permission, layer, permission)
+		c.caller.arn, permission, layer, permission)
 }
 
 func article(noun string) string {
@@ -115,7 +115,7 @@ func article(noun string) string {
 // resources, and condition keys for AWS IAM" and "for AWS STS".
 func (c *call) conditions(permission string, t target) *authz.Context {
 	ctx := c.connection()
-	c.caller.describe(ctx)
+	c.caller.Describe(ctx)
 	if account := t.arn.Account(); account != "" {
 		ctx.Set(policy.ResourceAccount, string(account))
 	}

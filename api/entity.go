@@ -105,10 +105,10 @@ func (c *call) userOrCaller() (string, error) {
 	if name := c.form["UserName"]; name != "" {
 		return name, nil
 	}
-	if c.caller.user == nil {
+	if c.caller.User == nil {
 		return "", iam.Errorf(iam.ValidationError, "Must specify userName when calling with non-User credentials")
 	}
-	return c.caller.user.Name, nil
+	return c.caller.User.Name, nil
 }
 
 // boundaryXML is a permissions boundary in an answer.

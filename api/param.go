@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -207,7 +208,7 @@ func onlyKnown(f form, params []param) error {
 			continue
 		}
 		if !slices.ContainsFunc(params, func(p param) bool { return p.owns(name, f[name]) }) {
-			return iam.Errorf(iam.InvalidQueryParameter, "The parameter %s is not one that %s takes here.", name, f["Action"])
+			return iam.Errorf(iam.InvalidQueryParameter, "The parameter %s is not one that %s takes here.", name, cmp.Or(f["Action"], "the call"))
 		}
 	}
 	return nil

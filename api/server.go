@@ -92,7 +92,7 @@ type call struct {
 func (s *Server) serveQuery(w http.ResponseWriter, r *http.Request, id string) {
 	ctx, cancel := context.WithTimeout(r.Context(), s.config.Timeout)
 	defer cancel()
-	c := &call{ctx: ctx, server: s, http: r, id: id, now: iam.At(s.config.Now()), form: form{}}
+	c := &call{ctx: ctx, server: s, http: r, id: id, now: iam.At(s.config.Now()), form: form{}, caller: unsigned}
 	a, answer, err := c.query()
 	if err != nil {
 		s.refuse(c, a.label(), err).writeXML(w, a.namespace(), id)
@@ -108,7 +108,7 @@ func (s *Server) answered(w http.ResponseWriter, c *call, label string) {
 	if c.index != 0 {
 		w.Header().Set("X-Doorward-Index", fmt.Sprint(c.index))
 	}
-	s.config.Observe(Outcome{Action: label, Caller: c.caller.principal.ARN, Took: s.config.Now().Sub(c.now.Go()), Index: c.index})
+	s.config.Observe(Outcome{Action: label, Caller: c.caller.arn, Took: s.config.Now().Sub(c.now.Go()), Index: c.index})
 }
 
 // query reads, authenticates, validates, authorises and runs the call, in this
@@ -208,7 +208,7 @@ func (c *call) pin(consistent bool) error {
 // propose has a command committed and moves the call to a view that holds it.
 func (c *call) propose(cmd iam.Command) error {
 	result, err := c.server.config.Store.Propose(c.ctx, iam.Envelope{
-		Command: cmd, Request: c.requestKey(), Actor: c.caller.principal.ARN, Time: c.now,
+		Command: cmd, Request: c.requestKey(), Actor: c.caller.arn, Time: c.now,
 	})
 	if err != nil {
 		return unavailable(err)
@@ -248,7 +248,7 @@ func (s *Server) refuse(c *call, label string, err error) refusal {
 	if told.status >= http.StatusInternalServerError {
 		s.config.Log.Error("request failed", slog.String("request", c.id), slog.String("action", label), slog.Any("error", err))
 	}
-	s.config.Observe(Outcome{Action: label, Caller: c.caller.principal.ARN, Code: told.code, Took: s.config.Now().Sub(c.now.Go())})
+	s.config.Observe(Outcome{Action: label, Caller: c.caller.arn, Code: told.code, Took: s.config.Now().Sub(c.now.Go())})
 	return told
 }
 

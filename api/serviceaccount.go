@@ -16,15 +16,15 @@ import (
 func (c *call) parent() (*iam.User, error) {
 	if !c.caller.own() {
 		return nil, iam.Errorf(iam.AccessDenied,
-			"Service accounts are managed with the access keys of their own user; %s is not such a key.", c.caller.principal.ARN)
+			"Service accounts are managed with the access keys of their own user; %s is not such a key.", c.caller.arn)
 	}
-	return c.caller.user, nil
+	return c.caller.User, nil
 }
 
 // forbidden refuses what an explicit Deny or a guard rail forbids. Managing one's
 // own service accounts needs no permission: they can do no more than their user.
 func (c *call) forbidden(permission string) error {
-	if d := c.decide(permission, target{arn: c.caller.principal.ARN}, nil); d.Explicit {
+	if d := c.decide(permission, target{arn: c.caller.arn}, nil); d.Explicit {
 		return c.denied(permission, d)
 	}
 	return nil

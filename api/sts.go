@@ -41,7 +41,7 @@ type identityXML struct {
 
 // getCallerIdentity needs no permission and cannot be denied.
 func getCallerIdentity(c *call) (any, error) {
-	return identityXML{c.caller.userID(), c.caller.account, c.caller.principal.ARN}, nil
+	return identityXML{c.caller.UserID(), c.caller.account, c.caller.arn}, nil
 }
 
 func getAccessKeyInfo(c *call) (any, error) {
@@ -139,13 +139,13 @@ func (c *call) mayAssume(role *iam.Role) error {
 	if c.form["SourceIdentity"] != "" {
 		needed = append(needed, "sts:SetSourceIdentity")
 	}
-	if c.caller.root {
+	if c.caller.root() {
 		return iam.Errorf(iam.AccessDenied, "Roles may not be assumed by root accounts.")
 	}
 	for _, permission := range needed {
 		if d := c.decide(permission, targetOf(entityOfRole(role)), trust); !d.Allowed() {
 			return iam.Errorf(iam.AccessDenied, "User: %s is not authorized to perform: %s on resource: %s",
-				c.caller.principal.ARN, permission, role.ARN())
+				c.caller.arn, permission, role.ARN())
 		}
 	}
 	return nil
@@ -186,14 +186,14 @@ func (c *call) roleDuration(role *iam.Role) (uint32, error) {
 }
 
 // chains reports whether the caller is itself a role session.
-func (c *call) chains() bool { return c.caller.role != nil }
+func (c *call) chains() bool { return c.caller.Role != nil }
 
 // assumeSelf gives a session of the caller's own identity, which can never do more
 // than the caller. It needs no permission, as GetSessionToken in AWS, but an
 // explicit Deny of sts:AssumeRole on the caller's own ARN forbids it. Only
 // long-term credentials can ask: the limits of a session could not be handed on.
 func assumeSelf(c *call) (any, error) {
-	self := c.caller.principal.ARN
+	self := c.caller.arn
 	refused := iam.Errorf(iam.AccessDenied, "User: %s is not authorized to perform: sts:AssumeRole on resource: %s", self, c.form["RoleArn"])
 	if c.view.Settings().NoSelfAssume || !c.caller.longTerm() || len(c.form.tags()) > 0 || c.form["SourceIdentity"] != "" {
 		return nil, refused
@@ -215,7 +215,7 @@ func assumeSelf(c *call) (any, error) {
 		return nil, err
 	}
 	answer := assumedXML{Credentials: given, PackedPolicySize: c.packedSize()}
-	answer.AssumedRoleUser.AssumedRoleID = c.caller.userID()
+	answer.AssumedRoleUser.AssumedRoleID = c.caller.UserID()
 	if s.Name != "" {
 		answer.AssumedRoleUser.AssumedRoleID += ":" + s.Name
 	}
@@ -225,7 +225,7 @@ func assumeSelf(c *call) (any, error) {
 
 // getSessionToken needs no permission, but the user's or root's own long-term key.
 func getSessionToken(c *call) (any, error) {
-	if !c.caller.own() && !(c.caller.root && c.caller.longTerm()) {
+	if !c.caller.own() && !(c.caller.root() && c.caller.longTerm()) {
 		return nil, iam.Errorf(iam.AccessDenied, "Cannot call GetSessionToken with session credentials")
 	}
 	if d := c.decide("sts:GetSessionToken", target{arn: "*"}, nil); d.Explicit {
@@ -246,7 +246,7 @@ func getSessionToken(c *call) (any, error) {
 // tokenDuration is how long a session of GetSessionToken or GetFederationToken
 // lasts: root's is cut to an hour, as AWS does.
 func (c *call) tokenDuration() (uint32, error) {
-	if c.caller.root {
+	if c.caller.root() {
 		lasts, err := c.duration(maxRootToken, maxTokenSession)
 		return min(lasts, maxRootToken), err
 	}
@@ -256,7 +256,7 @@ func (c *call) tokenDuration() (uint32, error) {
 // getFederationToken gives a session under another name. It may do what the user
 // and the session policy both allow, and without one nothing.
 func getFederationToken(c *call) (any, error) {
-	if !c.caller.own() && !(c.caller.root && c.caller.longTerm()) {
+	if !c.caller.own() && !(c.caller.root() && c.caller.longTerm()) {
 		return nil, iam.Errorf(iam.AccessDenied, "Cannot call GetFederationToken with session credentials")
 	}
 	arn := federatedARN(c.caller.account, c.form["Name"])
@@ -344,7 +344,7 @@ func (c *call) inherit(s *iam.Session) error {
 			return iam.Errorf(iam.InvalidParameterValue, "The transitive tag key %s is not among the session tags.", key)
 		}
 	}
-	before := c.caller.session
+	before := c.caller.Session
 	if before == nil {
 		return nil
 	}

@@ -215,6 +215,11 @@ func TestSessionsAreListedAndRevoked(t *testing.T) {
 	if got := ids("/v1/sessions?role=role"); !slices.Equal(got, []string{third.id}) {
 		t.Errorf("sessions of the role: %q", got)
 	}
+	w.want(w.json(w.root, "GET", "/v1/sessions?MaxItems=0", ""), 400, "ValidationError")
+	w.want(w.json(w.root, "GET", "/v1/sessions?users=alice", ""), 400, "InvalidQueryParameter")
+	if got := w.mustJSON(w.root, "GET", "/v1/sessions?MaxItems=1", ""); len(got["sessions"].([]any)) != 1 || got["marker"] == "" {
+		t.Errorf("a page of one: %v", got)
+	}
 	w.want(w.json(alice, "GET", "/v1/sessions", ""), 403, "AccessDenied")
 	w.want(w.json(alice, "DELETE", "/v1/sessions/"+first.id, ""), 403, "AccessDenied")
 	w.mustJSON(w.root, "DELETE", "/v1/sessions/"+first.id, "")

@@ -28,7 +28,7 @@ func (c *call) userTarget(name string) target {
 func userOrSelf(c *call) []target {
 	name, err := c.userOrCaller()
 	if err != nil {
-		return one(target{arn: c.caller.principal.ARN})
+		return one(target{arn: c.caller.arn})
 	}
 	return one(c.userTarget(name))
 }

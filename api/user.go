@@ -74,15 +74,15 @@ func getUser(c *call) (any, error) {
 	switch {
 	case name != "":
 		return c.userResult(name)
-	case c.caller.root:
+	case c.caller.root():
 		return userResult{userXML{
 			UserID: string(c.caller.account), ARN: string(c.caller.account.Root()), CreateDate: stamp(c.view.Store().Created),
 		}}, nil
-	case c.caller.user == nil:
+	case c.caller.User == nil:
 		_, err := c.userOrCaller()
 		return nil, err
 	}
-	return userResult{describeUser(c.caller.user)}, nil
+	return userResult{describeUser(c.caller.User)}, nil
 }
 
 func listUsers(c *call) (any, error) {

@@ -59,6 +59,20 @@ var v1Routes = []route{
 
 var keyPath = map[string]string{"key": "AccessKeyId"}
 
+// query is what the query of a route may hold: lists are paged, sessions are listed
+// by parent, and a user may be deleted with all that is the user's.
+func (r *route) query() []param {
+	switch r.pattern {
+	case "GET /v1/service-accounts":
+		return []param{marker, maxItems}
+	case "GET /v1/sessions":
+		return []param{marker, maxItems, {name: "user"}, {name: "role"}}
+	case "DELETE /v1/users/{name}":
+		return []param{{name: "cascade", kind: boolean}}
+	}
+	return nil
+}
+
 func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	for i := range v1Routes {
@@ -81,7 +95,7 @@ func (s *Server) serveV1(w http.ResponseWriter, r *http.Request, id string) {
 func (s *Server) serveRoute(w http.ResponseWriter, r *http.Request, to *route) {
 	ctx, cancel := context.WithTimeout(r.Context(), s.config.Timeout)
 	defer cancel()
-	c := &call{ctx: ctx, server: s, http: r, id: w.Header().Get("X-Amzn-RequestId"), now: iam.At(s.config.Now()), form: form{}}
+	c := &call{ctx: ctx, server: s, http: r, id: w.Header().Get("X-Amzn-RequestId"), now: iam.At(s.config.Now()), form: form{}, caller: unsigned}
 	answer, err := c.route(to)
 	if err != nil {
 		s.refuse(c, to.pattern, err).writeJSON(w, c.id)
@@ -108,6 +122,9 @@ func (c *call) route(to *route) (any, error) {
 		return nil, err
 	}
 	if err := c.form.parse(c.http.URL.RawQuery); err != nil {
+		return nil, err
+	}
+	if err := validate(c.form, to.query()); err != nil {
 		return nil, err
 	}
 	for wildcard, name := range to.names {

@@ -209,7 +209,7 @@ func (c *call) proved(id webIdentity, provider *iam.Provider) error {
 }
 
 func (c *call) webSession(role *iam.Role, lasts uint32, id webIdentity, provider *iam.Provider) (any, error) {
-	c.caller.principal.ARN = assumedARN(role, c.form["RoleSessionName"])
+	c.caller.arn = assumedARN(role, c.form["RoleSessionName"])
 	s, err := c.newSession(iam.SessionRole, role.Ref(), role.ID, lasts)
 	if err != nil {
 		return nil, err
@@ -226,6 +226,6 @@ func (c *call) webSession(role *iam.Role, lasts uint32, id webIdentity, provider
 		Provider                    string
 	}{assumedXML{Credentials: given, PackedPolicySize: c.packedSize()}, id.token.Text("sub"), id.audience, id.token.Text("iss")}
 	answer.AssumedRoleUser.AssumedRoleID = string(role.ID) + ":" + s.Name
-	answer.AssumedRoleUser.ARN = c.caller.principal.ARN
+	answer.AssumedRoleUser.ARN = c.caller.arn
 	return answer, nil
 }
