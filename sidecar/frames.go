@@ -254,13 +254,15 @@ func (w *frameWork) append(d *Decision) {
 // clip bounds a text of an answer, whose length has two bytes on the wire.
 func clip(s string) string { return s[:min(len(s), 1<<15)] }
 
-// addressOf reads an IP address with or without a port.
+// addressOf reads an IP address with or without a port: 192.0.2.1, 192.0.2.1:80,
+// 2001:db8::1, [2001:db8::1]:80. Anything else is no address.
 func addressOf(s string) netip.Addr {
-	if a, err := netip.ParseAddr(s); err == nil {
-		return a
+	if colon := strings.IndexByte(s, ':'); strings.HasPrefix(s, "[") || colon > 0 && colon == strings.LastIndexByte(s, ':') {
+		a, _ := netip.ParseAddrPort(s)
+		return a.Addr()
 	}
-	a, _ := netip.ParseAddrPort(s)
-	return a.Addr()
+	a, _ := netip.ParseAddr(s)
+	return a
 }
 
 func versionOf(t protocol.TLS) string {
