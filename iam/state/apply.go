@@ -262,9 +262,15 @@ func (b *Builder) store(new *iam.Store) {
 	b.view.store = *new
 }
 
+// writable is a table.
+type writable[R any] interface {
+	put(account iam.AccountID, name string, record *R) *R
+	remove(account iam.AccountID, name string) *R
+}
+
 // set puts new in the place that the key names, or empties the place if new is
 // nil, and returns what was there.
-func set[R any](b *Builder, t table[R], id iam.Table, acct iam.AccountID, name string, new *R, write func(canonical, *R) canonical) *R {
+func set[R any](b *Builder, t writable[R], id iam.Table, acct iam.AccountID, name string, new *R, write func(canonical, *R) canonical) *R {
 	var old *R
 	if new == nil {
 		old = t.remove(acct, name)

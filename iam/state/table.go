@@ -8,33 +8,28 @@ import (
 	"github.com/doorward/doorward/iam"
 )
 
-// degree of the B-trees: nodes of 15 to 31 items. Measured in raft-and-cluster
-// terms it is the point where copying a path on write and walking it on read cost
-// about the same.
+// degree of the B-trees: nodes of 15 to 31 items. Smaller ones make a lookup walk
+// further, larger ones make every write copy more.
 const degree = 16
 
-// row is one record under its key. Account is empty in tables whose names are
-// global. Name is the form that compares: folded where names ignore case, so that
-// comparing never looks into the record. Where it equals the record's own
-// spelling it shares that string's bytes.
+// table is one primary table of records that have a name in an account. Names are
+// folded, so that comparing never looks into the record; where that equals the
+// record's own spelling it shares that string's bytes.
+type table[R any] struct{ rows *btree.BTreeG[row[R]] }
+
 type row[R any] struct {
 	account iam.AccountID
 	name    string
 	record  *R
 }
 
-func lessRow[R any](a, b row[R]) bool {
-	if a.account != b.account {
-		return a.account < b.account
-	}
-	return a.name < b.name
-}
-
-// table is one primary table. The zero value is not usable; see [newTable].
-type table[R any] struct{ rows *btree.BTreeG[row[R]] }
-
 func newTable[R any]() table[R] {
-	return table[R]{btree.NewG(degree, lessRow[R])}
+	return table[R]{btree.NewG(degree, func(a, b row[R]) bool {
+		if a.account != b.account {
+			return a.account < b.account
+		}
+		return a.name < b.name
+	})}
 }
 
 func (t table[R]) get(account iam.AccountID, name string) (*R, bool) {
@@ -74,7 +69,53 @@ func (t table[R]) all() iter.Seq[*R] {
 	}
 }
 
+func (t table[R]) len() int { return t.rows.Len() }
+
 // clone returns a table that may be written without t changing. It marks t's
 // nodes as shared, so a table is cloned by one goroutine at a time; readers of t
 // are not disturbed.
 func (t table[R]) clone() table[R] { return table[R]{t.rows.Clone()} }
+
+// global is a primary table of records whose names are the store's: the largest
+// tables, so their rows do without an account. Names are exact.
+type global[R any] struct{ rows *btree.BTreeG[globalRow[R]] }
+
+type globalRow[R any] struct {
+	name   string
+	record *R
+}
+
+func newGlobal[R any]() global[R] {
+	return global[R]{btree.NewG(degree, func(a, b globalRow[R]) bool { return a.name < b.name })}
+}
+
+func (t global[R]) get(name string) (*R, bool) {
+	found, ok := t.rows.Get(globalRow[R]{name: name})
+	return found.record, ok
+}
+
+// put and remove are as those of table; the account is always empty.
+func (t global[R]) put(_ iam.AccountID, name string, record *R) *R {
+	old, _ := t.rows.ReplaceOrInsert(globalRow[R]{name, record})
+	return old.record
+}
+
+func (t global[R]) remove(_ iam.AccountID, name string) *R {
+	old, _ := t.rows.Delete(globalRow[R]{name: name})
+	return old.record
+}
+
+// after yields the records whose name comes after the given one, in byte order.
+func (t global[R]) after(name string) iter.Seq[*R] {
+	return func(yield func(*R) bool) {
+		t.rows.AscendGreaterOrEqual(globalRow[R]{name: name}, func(r globalRow[R]) bool {
+			return (name != "" && r.name == name) || yield(r.record)
+		})
+	}
+}
+
+func (t global[R]) all() iter.Seq[*R] { return t.after("") }
+
+func (t global[R]) len() int { return t.rows.Len() }
+
+func (t global[R]) clone() global[R] { return global[R]{t.rows.Clone()} }

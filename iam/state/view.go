@@ -24,10 +24,10 @@ type View struct {
 	groups          table[iam.Group]
 	roles           table[iam.Role]
 	policies        table[iam.Policy]
-	accessKeys      table[iam.AccessKey]
-	serviceAccounts table[iam.ServiceAccount]
-	sessions        table[iam.Session]
-	buckets         table[iam.Bucket]
+	accessKeys      global[iam.AccessKey]
+	serviceAccounts global[iam.ServiceAccount]
+	sessions        global[iam.Session]
+	buckets         global[iam.Bucket]
 	providers       table[iam.Provider]
 
 	keysByOwner      refIndex[iam.AccessKey]
@@ -48,10 +48,10 @@ func Empty() *View {
 		groups:           newTable[iam.Group](),
 		roles:            newTable[iam.Role](),
 		policies:         newTable[iam.Policy](),
-		accessKeys:       newTable[iam.AccessKey](),
-		serviceAccounts:  newTable[iam.ServiceAccount](),
-		sessions:         newTable[iam.Session](),
-		buckets:          newTable[iam.Bucket](),
+		accessKeys:       newGlobal[iam.AccessKey](),
+		serviceAccounts:  newGlobal[iam.ServiceAccount](),
+		sessions:         newGlobal[iam.Session](),
+		buckets:          newGlobal[iam.Bucket](),
 		providers:        newTable[iam.Provider](),
 		keysByOwner:      newRefIndex(ownerOfKey),
 		sessionsByParent: newRefIndex(parentOfSession),
@@ -103,21 +103,21 @@ func (v *View) PolicyNamed(account iam.AccountID, name string) (*iam.Policy, boo
 
 // AccessKey returns the long-term key with exactly that id.
 func (v *View) AccessKey(id iam.AccessKeyID) (*iam.AccessKey, bool) {
-	return v.accessKeys.get("", string(id))
+	return v.accessKeys.get(string(id))
 }
 
 // ServiceAccount returns the service account whose key has exactly that id.
 func (v *View) ServiceAccount(id iam.AccessKeyID) (*iam.ServiceAccount, bool) {
-	return v.serviceAccounts.get("", string(id))
+	return v.serviceAccounts.get(string(id))
 }
 
 // Session returns the session with exactly that key.
 func (v *View) Session(id iam.AccessKeyID) (*iam.Session, bool) {
-	return v.sessions.get("", string(id))
+	return v.sessions.get(string(id))
 }
 
 // Bucket returns the record of a bucket.
-func (v *View) Bucket(name string) (*iam.Bucket, bool) { return v.buckets.get("", name) }
+func (v *View) Bucket(name string) (*iam.Bucket, bool) { return v.buckets.get(name) }
 
 // Provider returns the identity provider of exactly that URL, without its scheme.
 func (v *View) Provider(account iam.AccountID, url string) (*iam.Provider, bool) {
@@ -154,23 +154,23 @@ func (v *View) Policies(account iam.AccountID, after string) iter.Seq[*iam.Polic
 // AccessKeys yields the long-term keys of all accounts whose id comes after the
 // given one, in byte order.
 func (v *View) AccessKeys(after iam.AccessKeyID) iter.Seq[*iam.AccessKey] {
-	return v.accessKeys.in("", string(after))
+	return v.accessKeys.after(string(after))
 }
 
 // ServiceAccounts yields the service accounts of all accounts, as
 // [View.AccessKeys] does.
 func (v *View) ServiceAccounts(after iam.AccessKeyID) iter.Seq[*iam.ServiceAccount] {
-	return v.serviceAccounts.in("", string(after))
+	return v.serviceAccounts.after(string(after))
 }
 
 // Sessions yields the sessions of all accounts, expired ones included until they
 // are tidied away, as [View.AccessKeys] does.
 func (v *View) Sessions(after iam.AccessKeyID) iter.Seq[*iam.Session] {
-	return v.sessions.in("", string(after))
+	return v.sessions.after(string(after))
 }
 
 // Buckets yields the bucket records that come after a name, in byte order.
-func (v *View) Buckets(after string) iter.Seq[*iam.Bucket] { return v.buckets.in("", after) }
+func (v *View) Buckets(after string) iter.Seq[*iam.Bucket] { return v.buckets.after(after) }
 
 // KeysOf yields the long-term keys of a user, service account or root, by id.
 func (v *View) KeysOf(owner iam.Ref) iter.Seq[*iam.AccessKey] { return v.keysByOwner.of(owner) }
@@ -230,23 +230,23 @@ func (v *View) Expiring(cutoff iam.Time) iter.Seq[*iam.Session] {
 func (v *View) Len(t iam.Table) int {
 	switch t {
 	case iam.TableUsers:
-		return v.users.rows.Len()
+		return v.users.len()
 	case iam.TableGroups:
-		return v.groups.rows.Len()
+		return v.groups.len()
 	case iam.TableRoles:
-		return v.roles.rows.Len()
+		return v.roles.len()
 	case iam.TablePolicies:
-		return v.policies.rows.Len()
+		return v.policies.len()
 	case iam.TableAccessKeys:
-		return v.accessKeys.rows.Len()
+		return v.accessKeys.len()
 	case iam.TableServiceAccounts:
-		return v.serviceAccounts.rows.Len()
+		return v.serviceAccounts.len()
 	case iam.TableSessions:
-		return v.sessions.rows.Len()
+		return v.sessions.len()
 	case iam.TableBuckets:
-		return v.buckets.rows.Len()
+		return v.buckets.len()
 	case iam.TableProviders:
-		return v.providers.rows.Len()
+		return v.providers.len()
 	case iam.TableSettings, iam.TableStore:
 		return 1
 	}
@@ -273,23 +273,23 @@ func (v *View) All() iter.Seq[iam.Change] {
 func (v *View) Table(t iam.Table) iter.Seq[iam.Change] {
 	switch t {
 	case iam.TableUsers:
-		return changes(v.users, func(r *iam.User) iam.Change { return iam.Change{User: r} })
+		return changes(v.users.all(), func(r *iam.User) iam.Change { return iam.Change{User: r} })
 	case iam.TableGroups:
-		return changes(v.groups, func(r *iam.Group) iam.Change { return iam.Change{Group: r} })
+		return changes(v.groups.all(), func(r *iam.Group) iam.Change { return iam.Change{Group: r} })
 	case iam.TableRoles:
-		return changes(v.roles, func(r *iam.Role) iam.Change { return iam.Change{Role: r} })
+		return changes(v.roles.all(), func(r *iam.Role) iam.Change { return iam.Change{Role: r} })
 	case iam.TablePolicies:
-		return changes(v.policies, func(r *iam.Policy) iam.Change { return iam.Change{Policy: r} })
+		return changes(v.policies.all(), func(r *iam.Policy) iam.Change { return iam.Change{Policy: r} })
 	case iam.TableAccessKeys:
-		return changes(v.accessKeys, func(r *iam.AccessKey) iam.Change { return iam.Change{AccessKey: r} })
+		return changes(v.accessKeys.all(), func(r *iam.AccessKey) iam.Change { return iam.Change{AccessKey: r} })
 	case iam.TableServiceAccounts:
-		return changes(v.serviceAccounts, func(r *iam.ServiceAccount) iam.Change { return iam.Change{ServiceAccount: r} })
+		return changes(v.serviceAccounts.all(), func(r *iam.ServiceAccount) iam.Change { return iam.Change{ServiceAccount: r} })
 	case iam.TableSessions:
-		return changes(v.sessions, func(r *iam.Session) iam.Change { return iam.Change{Session: r} })
+		return changes(v.sessions.all(), func(r *iam.Session) iam.Change { return iam.Change{Session: r} })
 	case iam.TableBuckets:
-		return changes(v.buckets, func(r *iam.Bucket) iam.Change { return iam.Change{Bucket: r} })
+		return changes(v.buckets.all(), func(r *iam.Bucket) iam.Change { return iam.Change{Bucket: r} })
 	case iam.TableProviders:
-		return changes(v.providers, func(r *iam.Provider) iam.Change { return iam.Change{Provider: r} })
+		return changes(v.providers.all(), func(r *iam.Provider) iam.Change { return iam.Change{Provider: r} })
 	case iam.TableSettings:
 		settings := v.settings
 		return one(iam.Change{Settings: &settings})
@@ -300,9 +300,9 @@ func (v *View) Table(t iam.Table) iter.Seq[iam.Change] {
 	return func(func(iam.Change) bool) {}
 }
 
-func changes[R any](t table[R], as func(*R) iam.Change) iter.Seq[iam.Change] {
+func changes[R any](records iter.Seq[*R], as func(*R) iam.Change) iter.Seq[iam.Change] {
 	return func(yield func(iam.Change) bool) {
-		for r := range t.all() {
+		for r := range records {
 			if !yield(as(r)) {
 				return
 			}
