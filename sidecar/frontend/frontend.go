@@ -1,0 +1,60 @@
+package frontend
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/doorward/doorward/sidecar"
+)
+
+// Config says which doors there are.
+type Config struct {
+	// Proxy is the kind of proxy that asks at /auth; nil closes that door.
+	Proxy *Proxy
+	// MinIOToken is what MinIO's webhook must send in Authorization
+	// (MINIO_POLICY_PLUGIN_AUTH_TOKEN); empty closes /minio/authz.
+	MinIOToken string
+	// Logger gets what could not be answered; nil discards.
+	Logger *slog.Logger
+}
+
+// New returns the handler of all doors that config opens, and of /readyz.
+func New(config Config, a *sidecar.Authorizer) (http.Handler, error) {
+	if config.Proxy == nil && config.MinIOToken == "" {
+		return nil, errors.New("frontend: no door is open: set Proxy or MinIOToken")
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	d := &doors{config: config, authorizer: a}
+	return http.HandlerFunc(d.serve), nil
+}
+
+type doors struct {
+	config     Config
+	authorizer *sidecar.Authorizer
+}
+
+// serve chooses by the exact path: nothing is cleaned or redirected.
+func (d *doors) serve(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.URL.Path == "/auth" && d.config.Proxy != nil:
+		d.forward(w, r)
+	case r.URL.Path == "/minio/authz" && d.config.MinIOToken != "":
+		d.minio(w, r)
+	case r.URL.Path == "/readyz":
+		d.ready(w)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+// ready is 200 while requests would be decided.
+func (d *doors) ready(w http.ResponseWriter) {
+	if err := d.authorizer.Status().Err; err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	w.WriteHeader(http.StatusOK)
+}
