@@ -146,6 +146,11 @@ const ordinaryParam = numParams
 var (
 	paramIDs     = make(map[string]param)
 	paramSpelled = make(map[string]string) // in small letters to as S3 spells it
+	// paramSlots finds a parameter as headerSlots finds a header.
+	paramSlots [numSlots]struct {
+		name string
+		id   param
+	}
 )
 
 func init() {
@@ -156,4 +161,24 @@ func init() {
 	for name := range strings.FieldsSeq(ordinaryParams) {
 		paramIDs[name] = ordinaryParam
 	}
+	for name, p := range paramIDs {
+		at := nameHash(name)
+		for paramSlots[at].id != 0 {
+			at++
+		}
+		paramSlots[at].name, paramSlots[at].id = name, p
+	}
+}
+
+// paramID returns the id of a parameter, and false if S3 does not know it.
+func paramID(name string) (param, bool) {
+	if name == "" {
+		return 0, false
+	}
+	for at := nameHash(name); paramSlots[at].id != 0; at++ {
+		if paramSlots[at].name == name {
+			return paramSlots[at].id, true
+		}
+	}
+	return 0, false
 }

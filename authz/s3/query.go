@@ -33,13 +33,15 @@ func (r *Result) readQuery(query, method string) error {
 }
 
 func (r *Result) readParam(name, raw string) error {
-	if f, found, exact := headerField(name); found && lowerByte(name[0]) == 'x' {
-		return r.readMovedHeader(f, exact, name, raw)
+	if name != "" && lowerByte(name[0]) == 'x' {
+		if f, found, exact := headerField(name); found {
+			return r.readMovedHeader(f, exact, name, raw)
+		}
+		if len(name) > 6 && equalFold(name[:6], "x-amz-") {
+			return nil // of the signature, or a header that is not read
+		}
 	}
-	if len(name) > 6 && equalFold(name[:6], "x-amz-") {
-		return nil // of the signature, or a header that is not read
-	}
-	p, known := paramIDs[name]
+	p, known := paramID(name)
 	if !known || p == ordinaryParam {
 		return checkIgnored(name, raw, known)
 	}
@@ -89,7 +91,7 @@ func (r *Result) takeParam(p param, value string) error {
 // and a space to others, and a raw semicolon ends the value for some, so neither
 // is taken.
 func (r *Result) queryValue(name, raw string) (string, error) {
-	if strings.ContainsAny(raw, "+;") {
+	if !only(raw, valueByte) {
 		return "", iam.Errorf(InvalidURI, "query parameter %s has an unencoded + or ;", name)
 	}
 	value, ok := r.text.unescape(raw)

@@ -161,7 +161,17 @@ func checkKey(key string) error {
 // validBucket is wider than today's naming rules, since old buckets have capitals
 // and underscores, but leaves no room for a path: no slash, no name of dots.
 func validBucket(name string) bool {
-	return name != "" && len(name) <= maxBucket && name[0] != '.' && !strings.Contains(name, "..") && only(name, nameByte)
+	if name == "" || len(name) > maxBucket {
+		return false
+	}
+	before := byte('.')
+	for i := range len(name) {
+		if classes[name[i]]&nameByte == 0 || name[i] == '.' && before == '.' {
+			return false
+		}
+		before = name[i]
+	}
+	return true
 }
 
 // equalFold compares ASCII text, lower being in small letters already.

@@ -83,6 +83,7 @@ const (
 	targetByte  = 1 << iota // may stand unencoded in a request-target
 	nameByte                // may stand in the name of a host or a bucket
 	addressByte             // may stand in an IPv6 address
+	valueByte               // reads the same to all servers in a query value
 	hexByte
 	digitByte
 )
@@ -97,6 +98,7 @@ var classes = func() (table [256]uint8) {
 			targetByte:  c > ' ' && c != 0x7f && c != '#',
 			nameByte:    digit || letter || c == '-' || c == '.' || c == '_',
 			addressByte: hex || c == ':' || c == '.',
+			valueByte:   c != '+' && c != ';',
 			hexByte:     hex,
 			digitByte:   digit,
 		} {
