@@ -239,6 +239,9 @@ func isBoundary(s string, i int) bool {
 // after the other in s.
 func matchMiddle(c *Context, middle []part, m *machine, s string) bool {
 	if m == nil && needsMachine(middle) {
+		if !containsAll(c, middle, s) {
+			return false
+		}
 		m = c.scratchMachine()
 		m.build(middle, c)
 	}
@@ -255,6 +258,17 @@ func matchMiddle(c *Context, middle []part, m *machine, s string) bool {
 			return false
 		}
 		s, rest = s[at:], rest[n+1:]
+	}
+	return true
+}
+
+// containsAll reports whether every text among the parts is somewhere in s. It is
+// asked before a machine is built for one match, because it costs much less.
+func containsAll(c *Context, parts []part, s string) bool {
+	for i := range parts {
+		if p := &parts[i]; (p.kind == policy.Literal || p.kind == policy.Variable) && !strings.Contains(s, p.value(c)) {
+			return false
+		}
 	}
 	return true
 }
@@ -394,11 +408,10 @@ func resize(s []uint64, n int) []uint64 {
 // kept in c, so that compiled machines can be shared.
 func (m *machine) run(c *Context, s string) bool {
 	words := m.words()
-	var small [4]uint64
-	state := small[:min(words, len(small))]
-	if words > len(small) {
-		state = c.scratchState(words)
+	if words == 1 {
+		return m.runWord(s)
 	}
+	state := c.scratchState(words)
 	state[0] = 1
 	goal, goalBit := m.size/64, uint64(1)<<(m.size%64)
 	for state[goal]&goalBit == 0 {
@@ -417,4 +430,25 @@ func (m *machine) run(c *Context, s string) bool {
 		}
 	}
 	return true
+}
+
+// runWord is run for a state of one word.
+func (m *machine) runWord(s string) bool {
+	state, loops, goal := uint64(1), m.loops[0], uint64(1)<<m.size
+	for i := 0; i < len(s); {
+		class, width := uint16(0), 1
+		if s[i] < utf8.RuneSelf {
+			class = m.ascii[s[i]]
+		} else {
+			var r rune
+			r, width = symbol(s[i:])
+			class = m.other[r]
+		}
+		i += width
+		state = state&m.masks[class]<<1 | state&loops
+		if state&goal != 0 {
+			return true
+		}
+	}
+	return state&goal != 0
 }
