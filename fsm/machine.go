@@ -87,72 +87,85 @@ func (e *LogError) Unwrap() error { return e.Cause }
 // newest, once. After an error, which is a [*LogError], the machine must not be
 // used on; [Machine.View] then stays at the view before the call.
 func (m *Machine) Apply(entries []Entry) ([]Applied, error) {
-	v := m.View()
+	base := m.View()
+	next, index := base.Edit(), base.Index()
 	applied := make([]Applied, len(entries))
 	for i, e := range entries {
 		a := &applied[i]
-		a.Index, a.Prev = e.Index, v.Index()
+		a.Index, a.Prev, index = e.Index, index, e.Index
 		a.Results = make([]iam.Result, len(e.Commands))
-		v = v.Apply(e.Index, nil)
 		for n, bytes := range e.Commands {
-			var err error
-			if v, err = m.command(v, a, n, bytes); err != nil {
+			sound, err := m.command(next, a, n, bytes)
+			if err != nil {
 				return nil, &LogError{e.Index, n, err}
 			}
+			if !sound {
+				next = redo(base, applied[:i+1])
+			}
 		}
-		a.Sum = v.Sum()
+		a.Sum = next.Peek().Sum()
 	}
-	m.view.Store(v)
+	m.view.Store(next.View(index))
 	return applied, nil
 }
 
-// command applies one command of an entry and returns the view after it.
-func (m *Machine) command(v *state.View, a *Applied, n int, bytes []byte) (*state.View, error) {
+// redo makes the changes of what was applied so far again, after a panic left the
+// builder in an unknown state.
+func redo(base *state.View, applied []Applied) *state.Builder {
+	next := base.Edit()
+	for i := range applied {
+		next.Add(applied[i].Changes)
+	}
+	return next
+}
+
+// command applies one command of an entry. It reports whether next is sound
+// afterwards: after a panic it must not be used on.
+func (m *Machine) command(next *state.Builder, a *Applied, n int, bytes []byte) (sound bool, err error) {
 	result := &a.Results[n]
 	result.Index = a.Index
 	envelope, rest, err := wire.DecodeEntry(bytes)
 	if unknown := new(wire.UnknownKindError); errors.As(err, &unknown) && unknown.Ignorable {
-		return v, nil
+		return true, nil
 	}
 	if err == nil && len(rest) > 0 {
 		err = fmt.Errorf("%w: %d bytes after the command", wire.ErrCorrupt, len(rest))
 	}
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	m.time = max(m.time, envelope.Time)
 	m.requests.evict(m.time)
 	if earlier, ok := m.requests.find(envelope.Actor, envelope.Request); ok {
 		*result = earlier
-		return v, nil
+		return true, nil
 	}
-	next, changes, err := attempt(v, m.time, envelope.Command, result)
-	if err != nil {
-		a.Alarms = append(a.Alarms, fmt.Errorf("log entry %d, command %d: %w", a.Index, n, err))
+	changes, alarm := attempt(next, m.time, envelope.Command, result)
+	if alarm != nil {
+		a.Alarms = append(a.Alarms, fmt.Errorf("log entry %d, command %d: %w", a.Index, n, alarm))
 	}
 	a.Changes = append(a.Changes, changes...)
 	m.requests.add(envelope, m.time, *result)
-	return next, nil
+	return alarm == nil, nil
 }
 
-// attempt applies one command to v. A handler that panics changes nothing: every
-// replica refuses the command with InternalFailure, so that it can neither stop
-// nor divide them. The error then is the panic, for people.
-func attempt(v *state.View, now iam.Time, c iam.Command, r *iam.Result) (next *state.View, changes []iam.Change, err error) {
+// attempt applies one command to next and returns its changes. A command whose
+// handler panics changes nothing: every replica refuses it with InternalFailure,
+// so that it can neither stop nor divide them. The alarm then is the panic, for
+// people.
+func attempt(next *state.Builder, now iam.Time, c iam.Command, r *iam.Result) (changes []iam.Change, alarm error) {
 	defer func() {
 		if p := recover(); p != nil {
-			next, changes = v, nil
+			changes = nil
 			r.Count, r.Err = 0, iam.Errorf(iam.InternalFailure, "The command could not be applied because of a defect in the store; nothing was changed.")
-			err = fmt.Errorf("%T panicked: %v\n%s", c, p, debug.Stack())
+			alarm = fmt.Errorf("%T panicked: %v\n%s", c, p, debug.Stack())
 		}
 	}()
-	s := &step{view: v, now: now}
+	s := &step{view: next.Peek(), now: now}
 	if r.Err = s.do(c); r.Err != nil {
-		return v, nil, nil
+		return nil, nil
 	}
+	next.Add(s.changes)
 	r.Count = s.count
-	if len(s.changes) == 0 {
-		return v, nil, nil
-	}
-	return v.Apply(r.Index, s.changes), s.changes, nil
+	return s.changes, nil
 }

@@ -3,6 +3,7 @@ package state
 import (
 	"iter"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/doorward/doorward/iam"
@@ -151,4 +152,29 @@ func TestServiceAccountsBelongToTheirParent(t *testing.T) {
 	v := Empty().Apply(1, []iam.Change{sa("K2", "alice"), sa("K1", "Alice"), sa("K3", "bob")})
 	id := func(s *iam.ServiceAccount) string { return string(s.Key) }
 	wantNames(t, "ServiceAccountsOf(alice)", names(v.ServiceAccountsOf(acct, "alice"), id), "K1", "K2")
+}
+
+// TestReadersAreNotDisturbed is for the race detector: views are read while the
+// owner makes the next ones.
+func TestReadersAreNotDisturbed(t *testing.T) {
+	v := populated(500)
+	var readers sync.WaitGroup
+	for i := range 50 {
+		pinned := v
+		readers.Go(func() {
+			sum := pinned.Sum()
+			if n := len(slices.Collect(pinned.Users(acct, ""))); n != 500 {
+				t.Errorf("%d users", n)
+			}
+			if _, ok := pinned.AccessKey(keyOf(i)); !ok || pinned.Sum() != sum {
+				t.Errorf("key %d is missing or the sum changed", i)
+			}
+			for range pinned.KeysOf(userRef("user-0000001")) {
+			}
+		})
+		v = v.Apply(v.Index()+1, []iam.Change{
+			user("user-0000001", inGroups("ops"), attached("arn:a")), key(keyOf(i), userRef("user-0000001")),
+		})
+	}
+	readers.Wait()
 }
