@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,6 +40,8 @@ func TestScripts(t *testing.T) {
 			"dev":    startDev,
 			"devend": endDev,
 			"setenv": setenv,
+
+			"freeports": freePorts,
 		},
 	})
 }
@@ -177,4 +180,14 @@ func setenv(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("no field %s on stdout", args[1])
 	}
 	ts.Setenv(args[0], fmt.Sprint(value))
+}
+
+// freeports NAME... sets variables to loopback addresses that nobody listens on.
+func freePorts(ts *testscript.TestScript, neg bool, args []string) {
+	for _, name := range args {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		defer l.Close()
+		ts.Setenv(name, l.Addr().String())
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 
 	"github.com/doorward/doorward/cluster"
+	"github.com/doorward/doorward/cmd/doorward/parts"
 	"github.com/doorward/doorward/sidecar"
 	"github.com/doorward/doorward/sidecar/versitygw"
 )
@@ -22,8 +23,8 @@ func newAuthorizer(node *cluster.Node, log *decisionLog) (*sidecar.Authorizer, e
 
 // current waits until the authorizer decides under a view that holds all that the
 // node has.
-func current(ctx context.Context, authorizer *sidecar.Authorizer, node *cluster.Node, follower *part) error {
-	ctx, cancel := follower.while(ctx)
+func current(ctx context.Context, authorizer *sidecar.Authorizer, node *cluster.Node, follower *parts.Part) error {
+	ctx, cancel := follower.While(ctx)
 	defer cancel()
 	ctx, cancelWait := context.WithTimeout(ctx, startTime)
 	defer cancelWait()
@@ -36,12 +37,12 @@ func current(ctx context.Context, authorizer *sidecar.Authorizer, node *cluster.
 // gatewayDoor serves versitygw's private protocol on the socket. The gateway signs
 // with its own root pair, which nobody here knows: the socket's peer credentials
 // say who may ask.
-func gatewayDoor(authorizer *sidecar.Authorizer, socket net.Listener, config Config) *part {
+func gatewayDoor(authorizer *sidecar.Authorizer, socket net.Listener, config Config) *parts.Part {
 	handler := versitygw.New(versitygw.Config{
 		Version: config.Version,
 		Logger:  config.Log.With("part", "versitygw"),
 	}, authorizer)
-	return start("versitygw door", func(ctx context.Context) error {
+	return parts.Start("versitygw door", func(ctx context.Context) error {
 		return versitygw.Serve(ctx, socket, handler)
 	})
 }

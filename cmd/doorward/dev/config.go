@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+
+	serverconfig "github.com/doorward/doorward/cmd/doorward/config"
 )
 
 // DefaultListen is the address of the API.
@@ -67,7 +69,7 @@ func loopback(address string) error {
 	if err != nil {
 		return fmt.Errorf("listen address %q: want HOST:PORT, such as %s", address, DefaultListen)
 	}
-	if ip := net.ParseIP(host); host == "localhost" || (ip != nil && ip.IsLoopback()) {
+	if serverconfig.Loopback(host) {
 		return nil
 	}
 	return errors.New("listen address " + address + " is not on loopback: dev mode speaks plain HTTP, for this machine only; choose 127.0.0.1, ::1 or localhost")

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/doorward/doorward/cmd/doorward/parts"
 	"github.com/doorward/doorward/sidecar"
 )
 
@@ -44,8 +45,8 @@ func Run(ctx context.Context, config Config) (err error) {
 	if err != nil {
 		return err
 	}
-	store := start("store node", node.Run)
-	defer closing(store.stop)
+	store := parts.Start("store node", node.Run)
+	defer closing(store.Stop)
 	key, err := bear(ctx, node, store)
 	if err != nil {
 		return err
@@ -63,21 +64,21 @@ func Run(ctx context.Context, config Config) (err error) {
 	if err != nil {
 		return err
 	}
-	follower := start("authorizer", authorizer.Run)
-	defer closing(follower.stop)
+	follower := parts.Start("authorizer", authorizer.Run)
+	defer closing(follower.Stop)
 	if err := current(ctx, authorizer, node, follower); err != nil {
 		return err
 	}
 	door := gatewayDoor(authorizer, socket, config)
-	defer closing(door.stop)
+	defer closing(door.Stop)
 
 	// The API comes last: when it answers, everything does. It stops first and lets
 	// the requests that it has begun finish.
-	server, err := startAPI(node, listener, config)
+	server, err := parts.API(node, listener, config.Log.With("part", "api"))
 	if err != nil {
 		return err
 	}
-	defer closing(server.stop)
+	defer closing(server.Stop)
 
 	if err := announce(config, listener.Addr(), key); err != nil {
 		return err
@@ -85,10 +86,10 @@ func Run(ctx context.Context, config Config) (err error) {
 	select {
 	case <-ctx.Done():
 		fmt.Fprintln(config.Err, "doorward: stopping")
-	case <-store.ended.Done():
-	case <-follower.ended.Done():
-	case <-door.ended.Done():
-	case <-server.ended.Done():
+	case <-store.Ended():
+	case <-follower.Ended():
+	case <-door.Ended():
+	case <-server.Ended():
 	}
 	return nil
 }

@@ -2,6 +2,5 @@
 // and with real files, for trying Doorward and developing against it.
 //
 // [Run] is all of it: it says in which order the parts start and stop, and why.
-// config.go holds what can be chosen, welcome.go what is printed, part.go how a
-// part that works in the background is started and stopped.
+// config.go holds what can be chosen, welcome.go what is printed.
 package dev

@@ -2,7 +2,6 @@ package dev
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,9 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/doorward/doorward/authz/policy"
 	"github.com/doorward/doorward/cluster"
-	"github.com/doorward/doorward/iam"
+	"github.com/doorward/doorward/cmd/doorward/parts"
 	"github.com/doorward/doorward/internal/seal"
 )
 
@@ -44,12 +42,12 @@ func openNode(config Config) (*cluster.Node, error) {
 
 // bear makes a new store with its root key pair, or waits until one that has data
 // already serves; the key pair is empty then.
-func bear(ctx context.Context, node *cluster.Node, store *part) (cluster.RootKey, error) {
-	ctx, cancel := store.while(ctx)
+func bear(ctx context.Context, node *cluster.Node, store *parts.Part) (cluster.RootKey, error) {
+	ctx, cancel := store.While(ctx)
 	defer cancel()
 	ctx, cancelWait := context.WithTimeout(ctx, startTime)
 	defer cancelWait()
-	key, err := node.Init(ctx, cluster.Birth{Policies: builtins(iam.FirstAccount, time.Now())})
+	key, err := node.Init(ctx, parts.Birth(time.Now()))
 	if errors.Is(err, cluster.ErrInitialized) {
 		_, err = node.Consistent(ctx)
 	}
@@ -57,18 +55,4 @@ func bear(ctx context.Context, node *cluster.Node, store *part) (cluster.RootKey
 		return cluster.RootKey{}, fmt.Errorf("start store: %w", err)
 	}
 	return key, nil
-}
-
-// builtins are the managed policies that a store is born with.
-func builtins(account iam.AccountID, now time.Time) []iam.Policy {
-	policies := make([]iam.Policy, len(policy.Builtins))
-	for i, b := range policy.Builtins {
-		policies[i] = iam.Policy{
-			Account: account, Name: b.Name, Path: "/", ID: iam.UniqueID("ANPA" + rand.Text()[:17]),
-			Description: b.Description, Created: iam.At(now), Updated: iam.At(now),
-			Versions: []iam.PolicyVersion{{Number: 1, Document: b.Document, Created: iam.At(now)}},
-			Default:  1, Next: 2, Builtin: true,
-		}
-	}
-	return policies
 }

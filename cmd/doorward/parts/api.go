@@ -1,4 +1,4 @@
-package dev
+package parts
 
 import (
 	"context"
@@ -22,10 +22,12 @@ const (
 	drainTime  = 5 * time.Second // for requests in flight once the node stops
 )
 
-// startAPI serves the API on listener until it is stopped.
-func startAPI(node *cluster.Node, listener net.Listener, config Config) (*part, error) {
-	log := config.Log.With("part", "api")
-	handler, err := api.New(api.Config{Store: node, Secrets: node, Tokens: node, Log: log})
+// API serves the API of a node on listener until it is stopped.
+func API(node *cluster.Node, listener net.Listener, log *slog.Logger) (*Part, error) {
+	handler, err := api.New(api.Config{
+		Store: node, Secrets: node, Tokens: node, Log: log,
+		Ready: func() error { return ready(node) },
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +39,18 @@ func startAPI(node *cluster.Node, listener net.Listener, config Config) (*part, 
 		IdleTimeout:       idleTime,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
-	return start("api", func(ctx context.Context) error { return serve(ctx, server, listener) }), nil
+	return Start("api", func(ctx context.Context) error { return serve(ctx, server, listener) }), nil
+}
+
+// ready says why a node does not serve, nil if it does.
+func ready(node *cluster.Node) error {
+	if node.View().Store().ClusterID == "" {
+		return errors.New("the store is not initialised")
+	}
+	if trouble := node.Trouble(); trouble != "" {
+		return errors.New(trouble)
+	}
+	return nil
 }
 
 // serve serves until ctx is done, then lets requests in flight finish.

@@ -1,0 +1,164 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Setting is one value that can be set.
+type Setting struct {
+	Name  string // path in the file, dots between
+	Usage string
+	field func(*Server) any // *string, *bool or *[]string
+}
+
+// Settings are all of them, in the order of the file.
+var Settings = []Setting{
+	{"data", "`DIR` of the node's data", func(s *Server) any { return &s.Data }},
+	{"listen", "`ADDRESS` of IAM, STS, /v1, health and metrics", func(s *Server) any { return &s.Listen }},
+	{"tls.certificate", "`FILE` of the API's certificate, PEM", func(s *Server) any { return &s.TLS.Certificate }},
+	{"tls.key", "`FILE` of the API's private key, PEM", func(s *Server) any { return &s.TLS.Key }},
+	{"plain_http", "`BOOL`: speak plain HTTP to others, because a proxy ends TLS", func(s *Server) any { return &s.Plain }},
+	{"root_key.file", "`FILE` of the root key; init makes it", func(s *Server) any { return &s.RootKey.File }},
+	{"root_key.env", "`NAME` of the variable that holds the root key", func(s *Server) any { return &s.RootKey.Env }},
+	{"root_key.credential", "`NAME` of the systemd credential that holds the root key", func(s *Server) any { return &s.RootKey.Credential }},
+	{"root_key.passphrase", "`FILE` whose first line is stretched into the root key", func(s *Server) any { return &s.RootKey.Passphrase }},
+	{"peer.listen", "`ADDRESS` for other nodes and sidecars; empty for a node that is alone", func(s *Server) any { return &s.Peer.Listen }},
+	{"peer.advertise", "`ADDRESS` under which others reach this node", func(s *Server) any { return &s.Peer.Advertise }},
+	{"peer.certificate", "`FILE` of the node's certificate, PEM", func(s *Server) any { return &s.Peer.Certificate }},
+	{"peer.key", "`FILE` of the node's private key, PEM", func(s *Server) any { return &s.Peer.Key }},
+	{"peer.authority", "`FILE` of the authority that signed the members' certificates, PEM", func(s *Server) any { return &s.Peer.Authority }},
+	{"peer.known", "`ADDRESSES` of other nodes, for one that finds none where it knew them", func(s *Server) any { return &s.Peer.Known }},
+	{"regions", "`REGIONS` of the S3 servers", func(s *Server) any { return &s.Regions }},
+	{"log_level", "`LEVEL` of what is logged: debug, info, warn or error", func(s *Server) any { return &s.LogLevel }},
+	{"log_format", "`FORM` of the log: text or json", func(s *Server) any { return &s.LogFormat }},
+}
+
+var spelling = strings.NewReplacer(".", "-", "_", "-")
+
+// Flag is the setting's flag without dashes: root-key-file for root_key.file.
+func (s Setting) Flag() string { return spelling.Replace(s.Name) }
+
+// Variable is the setting's environment variable: DOORWARD_ROOT_KEY_FILE.
+func (s Setting) Variable() string {
+	return "DOORWARD_" + strings.ToUpper(strings.ReplaceAll(s.Flag(), "-", "_"))
+}
+
+// Value returns the setting's value as a flag would give it.
+func (s Setting) Value(in *Server) string {
+	switch v := s.field(in).(type) {
+	case *string:
+		return *v
+	case *bool:
+		return strconv.FormatBool(*v)
+	case *[]string:
+		return strings.Join(*v, ",")
+	}
+	panic("config: " + s.Name + " has a type without a text form")
+}
+
+// set sets the value from its text form: lists have commas between.
+func (s Setting) set(in *Server, text string) error {
+	switch v := s.field(in).(type) {
+	case *string:
+		*v = text
+	case *bool:
+		set, err := strconv.ParseBool(text)
+		if err != nil {
+			return fmt.Errorf("%q is neither true nor false", text)
+		}
+		*v = set
+	case *[]string:
+		*v = nil
+		for part := range strings.SplitSeq(text, ",") {
+			if part = strings.TrimSpace(part); part != "" {
+				*v = append(*v, part)
+			}
+		}
+	}
+	return nil
+}
+
+// Loaded is a configuration and where each of its values came from: "default", the
+// file, a variable or a flag, by setting.
+type Loaded struct {
+	Server
+	Origin map[string]string
+}
+
+// Load reads the file, if one is named, then the environment, then flags, which
+// holds the text of those that were given by setting. The result is not validated.
+func Load(file string, getenv func(string) string, flags map[string]string) (*Loaded, error) {
+	l := &Loaded{Server: Default(), Origin: map[string]string{}}
+	for _, s := range Settings {
+		l.Origin[s.Name] = "default"
+	}
+	if file != "" {
+		if err := l.readFile(file); err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range Settings {
+		if text := getenv(s.Variable()); text != "" {
+			if err := s.set(&l.Server, text); err != nil {
+				return nil, fmt.Errorf("%s: %w", s.Variable(), err)
+			}
+			l.Origin[s.Name] = s.Variable()
+		}
+		if text, given := flags[s.Name]; given {
+			if err := s.set(&l.Server, text); err != nil {
+				return nil, fmt.Errorf("--%s: %w", s.Flag(), err)
+			}
+			l.Origin[s.Name] = "--" + s.Flag()
+		}
+	}
+	return l, nil
+}
+
+func (l *Loaded) readFile(name string) error {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return fmt.Errorf("read configuration: %w", err)
+	}
+	if err := l.parse(text, name); err != nil {
+		return fmt.Errorf("configuration %s: %w", name, err)
+	}
+	return nil
+}
+
+// parse reads one YAML document over the defaults. What is not a setting is
+// refused, with its line and column.
+func (l *Loaded) parse(text []byte, name string) error {
+	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
+	if err := decoder.Decode(&l.Server); err != nil && !errors.Is(err, io.EOF) {
+		return errors.New(strings.TrimSpace(yaml.FormatError(err, false, true)))
+	}
+	var tree map[string]any
+	if err := yaml.Unmarshal(text, &tree); err != nil {
+		return errors.New(strings.TrimSpace(yaml.FormatError(err, false, true)))
+	}
+	for _, s := range Settings {
+		if in(tree, s.Name) {
+			l.Origin[s.Name] = name
+		}
+	}
+	return nil
+}
+
+// in reports whether the tree has a value at a path.
+func in(tree map[string]any, path string) bool {
+	first, rest, nested := strings.Cut(path, ".")
+	value, found := tree[first]
+	if !found || !nested {
+		return found
+	}
+	below, ok := value.(map[string]any)
+	return ok && in(below, rest)
+}

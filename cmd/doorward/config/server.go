@@ -1,0 +1,138 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+)
+
+// Server is what a store node is told. [Default] fills what has a default.
+type Server struct {
+	// Data is the directory of the node's data. Default /var/lib/doorward.
+	Data string `yaml:"data"`
+	// Listen is the address of IAM, STS, /v1, health and metrics. Default :8470.
+	Listen string `yaml:"listen"`
+	// TLS is the certificate of Listen. Without one the API speaks plain HTTP, which
+	// is accepted on loopback only, unless Plain says that a proxy ends TLS.
+	TLS   Certificate `yaml:"tls"`
+	Plain bool        `yaml:"plain_http"`
+	// RootKey says where the key is that seals the secrets. Exactly one is set.
+	RootKey RootKey `yaml:"root_key"`
+	// Peer is the port for other nodes and sidecars. Without Listen the node is alone.
+	Peer Peer `yaml:"peer"`
+	// Regions are those of the S3 servers. Default us-east-1.
+	Regions []string `yaml:"regions"`
+	// LogLevel is debug, info, warn or error, LogFormat text or json.
+	LogLevel  string `yaml:"log_level"`
+	LogFormat string `yaml:"log_format"`
+}
+
+// Certificate is a pair of PEM files.
+type Certificate struct {
+	Certificate string `yaml:"certificate"`
+	Key         string `yaml:"key"`
+}
+
+// RootKey is where a root key can be; see seal.Source.
+type RootKey struct {
+	File       string `yaml:"file"`
+	Env        string `yaml:"env"`
+	Credential string `yaml:"credential"`
+	Passphrase string `yaml:"passphrase"`
+}
+
+// Peer is how a node reaches the others, with mutual TLS.
+type Peer struct {
+	Listen      string   `yaml:"listen"`
+	Advertise   string   `yaml:"advertise"`
+	Certificate string   `yaml:"certificate"`
+	Key         string   `yaml:"key"`
+	Authority   string   `yaml:"authority"`
+	Known       []string `yaml:"known"`
+}
+
+// Default returns the values named at the fields of [Server].
+func Default() Server {
+	return Server{
+		Data: "/var/lib/doorward", Listen: ":8470", Regions: []string{"us-east-1"},
+		LogLevel: "info", LogFormat: "text",
+	}
+}
+
+// Validate says the first thing that cannot work, by the setting's name, and what
+// would.
+func (s *Server) Validate() error {
+	if s.Data == "" {
+		return errors.New("data is empty: name the directory of the node's data")
+	}
+	if err := s.validateAPI(); err != nil {
+		return err
+	}
+	if err := s.validatePeer(); err != nil {
+		return err
+	}
+	if n := count(s.RootKey.File, s.RootKey.Env, s.RootKey.Credential, s.RootKey.Passphrase); n != 1 {
+		return fmt.Errorf("%d of root_key.file, .env, .credential and .passphrase are set: set exactly one", n)
+	}
+	if len(s.Regions) == 0 {
+		return errors.New("regions is empty: name the region of the S3 servers, such as us-east-1")
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(s.LogLevel)); err != nil {
+		return fmt.Errorf("log_level is %q: want debug, info, warn or error", s.LogLevel)
+	}
+	if s.LogFormat != "text" && s.LogFormat != "json" {
+		return fmt.Errorf("log_format is %q: want text or json", s.LogFormat)
+	}
+	return nil
+}
+
+func (s *Server) validateAPI() error {
+	host, _, err := net.SplitHostPort(s.Listen)
+	switch {
+	case err != nil:
+		return fmt.Errorf("listen is %q: want HOST:PORT or :PORT", s.Listen)
+	case (s.TLS.Certificate == "") != (s.TLS.Key == ""):
+		return errors.New("one of tls.certificate and tls.key is set: set both or none")
+	case s.TLS.Certificate == "" && !s.Plain && !Loopback(host):
+		return fmt.Errorf("listen is %q, which others can reach, without TLS: set tls.certificate and tls.key, or plain_http if a proxy ends TLS", s.Listen)
+	}
+	return nil
+}
+
+func (s *Server) validatePeer() error {
+	p := &s.Peer
+	files := count(p.Certificate, p.Key, p.Authority)
+	if p.Listen == "" {
+		if files > 0 || p.Advertise != "" || len(p.Known) > 0 {
+			return errors.New("peer.listen is empty, but other settings of peer are set: set it, such as :8471, or none of them")
+		}
+		return nil
+	}
+	host, _, err := net.SplitHostPort(p.Listen)
+	switch {
+	case err != nil:
+		return fmt.Errorf("peer.listen is %q: want HOST:PORT or :PORT", p.Listen)
+	case files != 0 && files != 3:
+		return errors.New("some of peer.certificate, peer.key and peer.authority are set: set all three")
+	case files == 0 && !Loopback(host):
+		return fmt.Errorf("peer.listen is %q, which others can reach, without TLS: set peer.certificate, peer.key and peer.authority", p.Listen)
+	}
+	return nil
+}
+
+func count(texts ...string) (n int) {
+	for _, text := range texts {
+		if text != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// Loopback reports whether only this machine can reach an address on host.
+func Loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}

@@ -1,0 +1,136 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/doorward/doorward/cluster"
+	"github.com/doorward/doorward/cluster/pki"
+	"github.com/doorward/doorward/cmd/doorward/config"
+	"github.com/doorward/doorward/cmd/doorward/parts"
+	"github.com/doorward/doorward/internal/seal"
+)
+
+// Open makes the node that the configuration describes, without starting it.
+func Open(settings *config.Server, version string, log *slog.Logger) (*cluster.Node, error) {
+	if err := settings.Validate(); err != nil {
+		return nil, err
+	}
+	c := cluster.DefaultConfig()
+	c.Dir, c.Regions, c.Version = settings.Data, settings.Regions, version
+	c.Root = seal.Source{
+		File: settings.RootKey.File, Env: settings.RootKey.Env,
+		Credential: settings.RootKey.Credential, Passphrase: settings.RootKey.Passphrase,
+	}
+	peer := settings.Peer
+	c.Listen, c.Advertise, c.Peers = peer.Listen, peer.Advertise, peer.Known
+	if peer.Certificate != "" {
+		c.TLS = &pki.Files{Certificate: peer.Certificate, Key: peer.Key, Authority: peer.Authority}
+		if err := c.TLS.Check(); err != nil {
+			return nil, fmt.Errorf("peer certificate: %w", err)
+		}
+	}
+	c.Logger = log.With("part", "node")
+	node, err := cluster.Open(c)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	return node, nil
+}
+
+// Run serves until ctx is done or a part fails.
+func Run(ctx context.Context, settings *config.Server, version string, log *slog.Logger) (err error) {
+	// The address is taken first: a node that cannot be asked should not take part.
+	if err := settings.Validate(); err != nil {
+		return err
+	}
+	listener, err := listen(settings)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+
+	// The node runs first, for the API asks it, and stops last, so that what the API
+	// still has in flight is answered and on disk.
+	node, err := Open(settings, version, log)
+	if err != nil {
+		return err
+	}
+	store := parts.Start("store node", node.Run)
+	defer func() { err = errors.Join(err, store.Stop()) }()
+
+	// The API comes last: /readyz tells when the node serves. It stops first and lets
+	// the requests that it has begun finish.
+	server, err := parts.API(node, listener, log.With("part", "api"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.Stop()) }()
+
+	log.Info("serving", "node", node.ID(), "listen", listener.Addr().String(), "peer", node.Address(), "version", version)
+	select {
+	case <-ctx.Done():
+		log.Info("stopping")
+	case <-store.Ended():
+	case <-server.Ended():
+	}
+	return nil
+}
+
+// listen takes the API's address, with TLS if there is a certificate. The
+// certificate is read anew when its files are replaced.
+func listen(settings *config.Server) (net.Listener, error) {
+	listener, err := net.Listen("tcp", settings.Listen)
+	if err != nil {
+		return nil, err
+	}
+	if settings.TLS.Certificate == "" {
+		return listener, nil
+	}
+	pair := &certificate{files: settings.TLS}
+	if _, err := pair.get(nil); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return tls.NewListener(listener, &tls.Config{
+		MinVersion: tls.VersionTLS12, GetCertificate: pair.get, NextProtos: []string{"http/1.1"},
+	}), nil
+}
+
+// initTime bounds init and join.
+const initTime = time.Minute
+
+// Init makes this node the first of a new store and returns the root key pair. The
+// node runs meanwhile and has stopped when Init returns.
+func Init(ctx context.Context, settings *config.Server, version string, log *slog.Logger) (key cluster.RootKey, err error) {
+	err = briefly(ctx, settings, version, log, func(ctx context.Context, node *cluster.Node) error {
+		key, err = node.Init(ctx, parts.Birth(time.Now()))
+		return err
+	})
+	return key, err
+}
+
+// Join makes this node a member of the store that has a node at one of addresses.
+func Join(ctx context.Context, settings *config.Server, version string, log *slog.Logger, addresses []string) error {
+	return briefly(ctx, settings, version, log, func(ctx context.Context, node *cluster.Node) error {
+		return node.Join(ctx, addresses)
+	})
+}
+
+// briefly runs a node for as long as do takes.
+func briefly(ctx context.Context, settings *config.Server, version string, log *slog.Logger, do func(context.Context, *cluster.Node) error) error {
+	node, err := Open(settings, version, log)
+	if err != nil {
+		return err
+	}
+	store := parts.Start("store node", node.Run)
+	ctx, cancel := store.While(ctx)
+	defer cancel()
+	ctx, cancelWait := context.WithTimeout(ctx, initTime)
+	defer cancelWait()
+	return errors.Join(do(ctx, node), store.Stop())
+}
