@@ -58,6 +58,10 @@ type Config struct {
 	// 64 MiB. Zero: no limit.
 	MinFree uint64
 
+	// Free returns the room on the disk of a directory, in bytes; nil asks the file
+	// system.
+	Free func(dir string) (uint64, error)
+
 	// Logger gets what happens; nil discards.
 	Logger *slog.Logger
 

@@ -61,6 +61,9 @@ func Open(cfg Config, to StateMachine) (*Node, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Free == nil {
+		cfg.Free = freeBytes
+	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("raft: %w", err)
 	}
@@ -91,7 +94,7 @@ func Open(cfg Config, to StateMachine) (*Node, error) {
 
 // openStores opens the files and believes nothing that it cannot verify.
 func (n *Node) openStores() error {
-	n.disk = newDisk(n.cfg.Disk, &room{dir: n.cfg.Dir, min: n.cfg.MinFree, free: freeBytes}, n.fail)
+	n.disk = newDisk(n.cfg.Disk, &room{dir: n.cfg.Dir, min: n.cfg.MinFree, free: n.cfg.Free}, n.fail)
 	snapshots := filepath.Join(n.cfg.Dir, snapshotDir)
 	if err := removeUnfinished(snapshots); err != nil {
 		return err
@@ -213,9 +216,10 @@ func (n *Node) stop(loops *sync.WaitGroup) error {
 	finished := make(chan error, 1)
 	go func() { // ends by itself, unless the disk hangs for ever
 		defer close(n.stopped)
-		if failure != nil {
-			n.raft.Shutdown()
-		}
+		// A library that has lost its main goroutine answers nobody, until it is shut
+		// down; one that was shut down forgets those whose question it had not read.
+		waitAtMost(loops, 4*n.cfg.Lease, failure != nil)
+		n.raft.Shutdown()
 		loops.Wait()
 		err := n.raft.Shutdown().Error()
 		n.transport.Close()
@@ -229,6 +233,23 @@ func (n *Node) stop(loops *sync.WaitGroup) error {
 	case <-time.After(time.Second):
 	}
 	return failure
+}
+
+// waitAtMost waits for loops, for ever or for a limited time.
+func waitAtMost(loops *sync.WaitGroup, limit time.Duration, limited bool) {
+	if !limited {
+		loops.Wait()
+		return
+	}
+	done := make(chan struct{})
+	go func() { // ends with the loops
+		loops.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(limit):
+	}
 }
 
 // reason returns why the node has stopped itself, nil if it has not.

@@ -47,16 +47,17 @@ func newTransport(network Network, id string, admitted func() bool, log hclog.Lo
 		_, alone := hraft.NewInmemTransport(joinAddress(id, "local"))
 		return alone
 	}
+	closed := make(chan struct{})
 	inner := hraft.NewNetworkTransportWithConfig(&hraft.NetworkTransportConfig{
 		Logger:  log,
-		Stream:  stream{network, id},
+		Stream:  stream{network, id, closed},
 		MaxPool: 5,
 		// 1 switches pipelining off: with it, a follower that refuses an entry can stop
 		// being replicated to for good (hashicorp/raft#612).
 		MaxRPCsInFlight: 1,
 		Timeout:         ioTimeout,
 	})
-	t := &serialTransport{NetworkTransport: inner, admitted: admitted, requests: make(chan hraft.RPC), closed: make(chan struct{})}
+	t := &serialTransport{NetworkTransport: inner, admitted: admitted, requests: make(chan hraft.RPC), closed: closed}
 	go t.pass() // ended by Close
 	return t
 }
@@ -118,7 +119,8 @@ func (t *serialTransport) Close() error {
 // stream adapts a [Network] to the library.
 type stream struct {
 	Network
-	id string
+	id     string
+	closed <-chan struct{}
 }
 
 type peerAddr string
@@ -131,8 +133,14 @@ func (s stream) Addr() net.Addr {
 	return peerAddr(joinAddress(s.id, s.Network.Addr().String()))
 }
 
-// Dial connects to a member.
+// Dial connects to a member. The library goes on dialling after it has closed its
+// transport; a node that has stopped itself must not be heard, though.
 func (s stream) Dial(a hraft.ServerAddress, timeout time.Duration) (net.Conn, error) {
+	select {
+	case <-s.closed:
+		return nil, net.ErrClosed
+	default:
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	id, address := splitAddress(a)

@@ -72,7 +72,6 @@ var faults = map[string]error{
 	"overloaded":      raft.ErrOverloaded,
 	"disk full":       raft.ErrDiskFull,
 	"too large":       raft.ErrTooLarge,
-	"stopped":         raft.ErrStopped,
 	"unknown outcome": raft.ErrUnknownOutcome,
 	"cancelled":       raft.ErrCancelled,
 	"member":          raft.ErrMember,
@@ -85,6 +84,9 @@ func toFault(err error) fault {
 	// Of several, the one that promises least comes first.
 	if errors.Is(err, raft.ErrUnknownOutcome) {
 		return fault{"unknown outcome", err.Error()}
+	}
+	if errors.Is(err, raft.ErrStopped) { // that node has; whoever asks has not
+		return fault{"not leader", err.Error()}
 	}
 	for kind, sentinel := range faults {
 		if errors.Is(err, sentinel) {
