@@ -14,19 +14,13 @@ import (
 // common errors of IAM and STS, and the errors of each action in their API
 // references.
 const (
-	malformedInput     iam.Code = "MalformedInput"
-	invalidRequest     iam.Code = "InvalidRequest"
-	reportNotPresent   iam.Code = "ReportNotPresent"
-	reportExpired      iam.Code = "ReportExpired"
-	requestTooLarge    iam.Code = "RequestEntityTooLarge"
-	notFound           iam.Code = "NotFound"
-	methodNotAllowed   iam.Code = "MethodNotAllowed"
-	invalidIdentity    iam.Code = "InvalidIdentityToken"
-	expiredIdentity    iam.Code = "ExpiredTokenException"
-	idpRejected        iam.Code = "IDPRejectedClaim"
-	idpUnreachable     iam.Code = "IDPCommunicationError"
-	openIDUnreachable  iam.Code = "OpenIdIdpCommunicationError"
-	invalidAuthMessage iam.Code = "InvalidAuthorizationMessageException"
+	malformedInput    iam.Code = "MalformedInput"
+	invalidRequest    iam.Code = "InvalidRequest"
+	requestTooLarge   iam.Code = "RequestEntityTooLarge"
+	notFound          iam.Code = "NotFound"
+	invalidIdentity   iam.Code = "InvalidIdentityToken"
+	expiredIdentity   iam.Code = "ExpiredTokenException"
+	openIDUnreachable iam.Code = "OpenIdIdpCommunicationError"
 )
 
 var statuses = map[iam.Code]int{
@@ -43,12 +37,8 @@ var statuses = map[iam.Code]int{
 	iam.NoSuchEntity:                  http.StatusNotFound,
 	iam.ServiceUnavailable:            http.StatusServiceUnavailable,
 	iam.SignatureDoesNotMatch:         http.StatusForbidden,
-	reportNotPresent:                  http.StatusGone,
-	reportExpired:                     http.StatusGone,
 	requestTooLarge:                   http.StatusRequestEntityTooLarge,
 	notFound:                          http.StatusNotFound,
-	methodNotAllowed:                  http.StatusMethodNotAllowed,
-	idpRejected:                       http.StatusForbidden,
 }
 
 // statusOf returns the HTTP status of a code: 400 where AWS's lists say nothing

@@ -235,3 +235,23 @@ func (w *world) pages(list, element string, pairs ...string) (all []string) {
 }
 
 const trustRoot = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::000000000000:root"},"Action":"sts:AssumeRole"}]}`
+
+func TestADelegatedAdministratorStaysWithinTheBoundary(t *testing.T) {
+	w := newWorld(t)
+	boundary := w.must(w.root, "CreatePolicy", "PolicyName", "boundary", "PolicyDocument", allow("s3:* iam:List*", "*")).text("Arn")
+	condition := `"Condition":{"StringEquals":{"iam:PermissionsBoundary":"` + boundary + `"}},"Resource"`
+	delegate := w.user("delegate", strings.Replace(allow("iam:CreateUser iam:PutUserPolicy iam:CreateAccessKey", "*"), `"Resource"`, condition, 1))
+	w.want(w.call(delegate, "CreateUser", "UserName", "free"), 403, "AccessDenied")
+	w.want(w.call(delegate, "CreateUser", "UserName", "free", "PermissionsBoundary", "arn:aws:iam::000000000000:policy/readwrite"), 403, "AccessDenied")
+	w.must(delegate, "CreateUser", "UserName", "bound", "PermissionsBoundary", boundary)
+	w.must(delegate, "PutUserPolicy", "UserName", "bound", "PolicyName", "all", "PolicyDocument", allow("*", "*"))
+	w.want(w.call(delegate, "DeleteUserPermissionsBoundary", "UserName", "bound"), 403, "AccessDenied")
+	w.want(w.call(delegate, "PutUserPolicy", "UserName", "delegate", "PolicyName", "all", "PolicyDocument", allow("*", "*")), 403, "AccessDenied")
+	bound := w.key("bound")
+	w.must(bound, "ListUsers")
+	a := w.call(bound, "CreateUser", "UserName", "x")
+	w.want(a, 403, "AccessDenied")
+	if !strings.Contains(a.message, "because no permissions boundary allows the iam:CreateUser action") {
+		t.Errorf("the refusal names the layer: %s", a.message)
+	}
+}
