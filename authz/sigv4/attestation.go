@@ -31,7 +31,7 @@ type Attestation struct {
 // are proved with it. SigV4A is not accepted here.
 func (r *Rules) ParseStringToSign(a *Attestation, now iam.Time) (Credential, error) {
 	c := Credential{
-		kind: Attested, now: now, service: r.Services[0],
+		kind: Attested, now: now, query: r.Services[0] != S3,
 		accessKeyID: string(a.AccessKeyID), token: a.Token, payload: a.Payload, signature: a.Signature,
 	}
 	p := parser{rules: r}

@@ -74,7 +74,7 @@ func newPlainBody(c *Credential, contentLength string, src io.Reader) (*Body, er
 	b := &plainBody{src: src, length: -1}
 	switch {
 	case c.body == BodyUnsigned:
-	case c.isQuery():
+	case c.query:
 		b.digest, b.want = sha256.New(), c.req.Body.sum
 	default:
 		b.digest = sha256.New()

@@ -245,8 +245,13 @@ func (h *hasher) sortParams() {
 		return
 	}
 	for i := 1; i < len(h.spans); i++ {
-		for j := i; j > 0 && h.compare(&h.spans[j], &h.spans[j-1]) < 0; j-- {
-			h.spans[j], h.spans[j-1] = h.spans[j-1], h.spans[j]
+		s, j := h.spans[i], i
+		for j > 0 && h.compare(&s, &h.spans[j-1]) < 0 {
+			j--
+		}
+		if j < i {
+			copy(h.spans[j+1:i+1], h.spans[j:i])
+			h.spans[j] = s
 		}
 	}
 }

@@ -1,8 +1,6 @@
 package sigv4
 
 import (
-	"encoding/hex"
-
 	"github.com/doorward/doorward/iam"
 )
 
@@ -68,7 +66,7 @@ func (c *Chain) next(kind string, chunk bool, sum [32]byte, signature string) er
 	if chunk {
 		h.message = append(append(h.message, emptySHA256...), '\n')
 	}
-	h.message = hex.AppendEncode(h.message, sum[:])
+	h.message = appendHex(h.message, sum[:])
 	h.hmac(&c.key)
 	if !h.matches(signature) {
 		c.spent = true

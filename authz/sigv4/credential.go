@@ -66,7 +66,8 @@ type Credential struct {
 	algorithm   Algorithm
 	body        BodyMode
 	keepDots    bool // of Rules.KeepDotSegments
-	service     Service
+	query       bool // rules and errors are those of the Query services
+	dateHeader  bool // the time is that of Date, for want of X-Amz-Date
 	accessKeyID string
 	scope       Scope
 	token       string // in a presigned URL still percent-encoded
@@ -74,14 +75,12 @@ type Credential struct {
 	now         iam.Time
 
 	date          string   // YYYYMMDDTHHMMSSZ, as in the string to sign
-	dateField     string   // the header field that the date came from
 	signedHeaders string   // in a presigned URL still percent-encoded
 	payload       string   // last line of the canonical request
 	canonical     [32]byte // SHA-256 of the canonical request
 	signature     string
 
-	form   *Form
-	bucket string // that the form is sent to
+	form *Form
 }
 
 // Kind returns the form of the credential.
@@ -123,6 +122,10 @@ func (c *Credential) AppendToken(dst []byte) []byte {
 // the second.
 func (c *Credential) SignedAt() iam.Time { return c.signedAt }
 
-// isQuery reports whether the rules and the errors are those of the Query
-// services.
-func (c *Credential) isQuery() bool { return c.service != S3 }
+// dateField is the header field that has to be signed since the time is its.
+func (c *Credential) dateField() string {
+	if c.dateHeader {
+		return "date"
+	}
+	return "x-amz-date"
+}

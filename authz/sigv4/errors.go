@@ -91,7 +91,7 @@ func (e *Error) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 // its place in the request has.
 func (c *Credential) malformed(format string, args ...any) *Error {
 	switch {
-	case c.isQuery():
+	case c.query:
 		return errorf(iam.IncompleteSignature, format, args...)
 	case c.kind == Presigned || c.kind == PostForm:
 		return errorf(AuthorizationQueryParametersError, format, args...)
@@ -102,7 +102,7 @@ func (c *Credential) malformed(format string, args ...any) *Error {
 // mixed refuses a request that carries more than one credential.
 func (c *Credential) mixed() *Error {
 	const text = "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified"
-	if c.isQuery() {
+	if c.query {
 		return errorf(iam.IncompleteSignature, text)
 	}
 	return errorf(InvalidArgument, text)
@@ -112,7 +112,7 @@ func invalidURI() *Error { return errorf(InvalidURI, "Couldn't parse the specifi
 
 // signatureV2 refuses Signature Version 2 by name.
 func (c *Credential) signatureV2() *Error {
-	if c.isQuery() {
+	if c.query {
 		return errorf(iam.IncompleteSignature, "Signature Version 2 is not supported. Please use AWS4-HMAC-SHA256.")
 	}
 	return errorf(InvalidRequest, "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
@@ -136,7 +136,7 @@ const (
 // Refuse returns the error that the credential's service answers for why, in
 // the codes of S3 or of the Query services.
 func (c *Credential) Refuse(why Refusal) *Error {
-	query := c.isQuery()
+	query := c.query
 	switch {
 	case why == TokenExpired && query:
 		return errorf(iam.ExpiredToken, "The security token included in the request is expired")

@@ -21,6 +21,7 @@ type Form struct {
 	fields   []Header // names in lower case
 	parts    *multipart.Reader
 	filename string
+	bucket   string // that the form is sent to
 	file     formFile
 }
 
@@ -164,7 +165,8 @@ func (r *Rules) ParseForm(req *Request, form *Form, bucket string, now iam.Time)
 	if c.kind != PostForm {
 		return Credential{}, c.mixed()
 	}
-	c.form, c.bucket, c.body = form, bucket, BodyUnsigned
+	c.form, c.body = form, BodyUnsigned
+	form.bucket = bucket
 	p := parser{rules: r}
 	if err := p.formFields(&c); err != nil {
 		return Credential{}, err

@@ -44,6 +44,7 @@ type hasher struct {
 	state  []byte // of digest, marshaled
 	resume [marshaledLength]byte
 	mac    [sha256.Size]byte
+	outer  [sha256.BlockSize]byte // inner hash of an HMAC, and the padding behind it
 
 	canonical []byte // the canonical request
 	message   []byte // the string to sign
@@ -62,6 +63,8 @@ func newHasher() *hasher {
 	}
 	h.state = text
 	copy(h.resume[:], text)
+	h.outer[sha256.Size] = padding[0]
+	binary.BigEndian.PutUint64(h.outer[sha256.BlockSize-8:], (sha256.BlockSize+sha256.Size)*8)
 	return h
 }
 
@@ -78,20 +81,19 @@ func (h *hasher) release() {
 	hashers.Put(h)
 }
 
-// sum returns the SHA-256 of message, and message with its memory grown.
-func (h *hasher) sum(message []byte) ([sha256.Size]byte, []byte) {
+// sum leaves the SHA-256 of h.canonical in sum.
+func (h *hasher) sum(sum *[sha256.Size]byte) {
 	h.digest.Reset()
-	return h.finish(message, 0)
+	h.canonical = h.finish(sum[:], h.canonical, 0)
 }
 
 // hmac leaves the HMAC-SHA256 of h.message under key in h.mac.
 func (h *hasher) hmac(key *SigningKey) {
-	var sum [sha256.Size]byte
 	h.load(&key.inner)
-	sum, h.message = h.finish(h.message, sha256.BlockSize)
+	h.message = h.finish(h.outer[:sha256.Size], h.message, sha256.BlockSize)
 	h.load(&key.outer)
-	h.text = append(h.text[:0], sum[:]...)
-	h.mac, h.text = h.finish(h.text, sha256.BlockSize)
+	h.digest.Write(h.outer[:])
+	h.read(h.mac[:])
 }
 
 // load puts the digest into the given state after one block.
@@ -103,16 +105,23 @@ func (h *hasher) load(state *hashState) {
 }
 
 // finish hashes message behind the given number of bytes that the digest has
-// taken, and returns the hash. It pads the message itself and reads the state
-// instead of calling Sum, which copies the digest to be able to go on.
-func (h *hasher) finish(message []byte, taken int) ([sha256.Size]byte, []byte) {
+// taken, and leaves the hash in sum. It pads the message itself, in place, and
+// returns it without the padding but with its memory.
+func (h *hasher) finish(sum, message []byte, taken int) []byte {
 	n := len(message)
 	zeros := sha256.BlockSize - 1 - (n+8)%sha256.BlockSize
 	message = append(message, padding[:1+zeros]...)
 	message = binary.BigEndian.AppendUint64(message, uint64(taken+n)*8)
 	h.digest.Write(message)
+	h.read(sum)
+	return message[:n]
+}
+
+// read leaves the state of the digest in sum, which after the padding is the hash.
+// Sum would first copy the digest, to be able to go on.
+func (h *hasher) read(sum []byte) {
 	h.state, _ = h.digest.AppendBinary(h.state[:0])
-	return [sha256.Size]byte(h.state[marshaledMagic:]), message[:n]
+	copy(sum, h.state[marshaledMagic:])
 }
 
 // padding ends a message of SHA-256 (FIPS 180-4, section 5.1.1).

@@ -34,7 +34,7 @@ const (
 // The Credential refers to req. A Credential of kind PostForm holds nothing yet:
 // the fields are in the body, see ReadForm.
 func (r *Rules) Parse(req *Request, now iam.Time) (c Credential, err error) {
-	c = Credential{req: req, now: now, service: r.Services[0], keepDots: r.KeepDotSegments}
+	c = Credential{req: req, now: now, query: r.Services[0] != S3, keepDots: r.KeepDotSegments}
 	h := hashers.Get().(*hasher)
 	defer h.release()
 	p := parser{rules: r}
@@ -95,7 +95,7 @@ func (p *parser) form(c *Credential) error {
 		c.kind = HeaderSigned
 	case presigned:
 		c.kind = Presigned
-	case c.service == S3 && c.req.Method == "POST" && isMultipartForm(p.f.contentType):
+	case !c.query && c.req.Method == "POST" && isMultipartForm(p.f.contentType):
 		c.kind = PostForm
 	default:
 		c.kind = Anonymous
@@ -126,7 +126,7 @@ func (p *parser) header(c *Credential) error {
 		return errorf(iam.SignatureDoesNotMatch, "A header field that decides about the signature was sent twice; send it once.")
 	}
 	c.token = p.f.token
-	if c.service == S3 && p.f.seen&fieldPayload == 0 {
+	if !c.query && p.f.seen&fieldPayload == 0 {
 		return errorf(InvalidRequest, "Missing required header for this request: x-amz-content-sha256")
 	}
 	c.body = c.coverage()
@@ -138,14 +138,14 @@ func (p *parser) signedDate(c *Credential) error {
 	ok := false
 	switch {
 	case p.f.seen&fieldAmzDate != 0:
-		c.dateField, c.date = "x-amz-date", p.f.amzDate
+		c.date = p.f.amzDate
 		c.signedAt, ok = parseBasicISO(p.f.amzDate)
 	case p.f.seen&fieldDate != 0:
-		c.dateField = "date"
+		c.dateHeader = true
 		c.signedAt, c.date, ok = parseDateHeader(p.f.date)
 	}
 	switch {
-	case !ok && c.isQuery():
+	case !ok && c.query:
 		return errorf(iam.IncompleteSignature, "Date must be in ISO-8601 'basic format', as in 20150830T123600Z, in X-Amz-Date or Date.")
 	case !ok:
 		return errorf(iam.AccessDenied, "AWS authentication requires a valid Date or x-amz-date header")
@@ -163,10 +163,10 @@ func (c *Credential) skewed(limit time.Duration) error {
 	}
 	now := c.now.Go()
 	switch {
-	case c.isQuery() && age > 0:
+	case c.query && age > 0:
 		return errorf(iam.SignatureDoesNotMatch, "Signature expired: %s is now earlier than %s (%s - %d min.)",
 			c.date, now.Add(-limit).Format(basicISO), now.Format(basicISO), limit/time.Minute)
-	case c.isQuery():
+	case c.query:
 		return errorf(iam.SignatureDoesNotMatch, "Signature not yet current: %s is still later than %s (%s + %d min.)",
 			c.date, now.Add(limit).Format(basicISO), now.Format(basicISO), limit/time.Minute)
 	}
@@ -230,12 +230,12 @@ func (c *Credential) window(expires int64, skew time.Duration) error {
 	}
 	end := c.signedAt + iam.Time(expires*1000)
 	switch {
-	case c.now < c.signedAt.Add(-skew) && c.isQuery():
+	case c.now < c.signedAt.Add(-skew) && c.query:
 		return errorf(iam.SignatureDoesNotMatch, "Signature not yet current: %s", c.date)
 	case c.now < c.signedAt.Add(-skew):
 		e := errorf(iam.AccessDenied, "Request is not valid yet")
 		return e.with("X-Amz-Date", c.date).with("ServerTime", c.now.ISO())
-	case c.now > end && c.isQuery():
+	case c.now > end && c.query:
 		return errorf(iam.SignatureDoesNotMatch, "Signature expired: %s was good for %d seconds", c.date, expires)
 	case c.now > end:
 		e := errorf(iam.AccessDenied, "Request has expired")

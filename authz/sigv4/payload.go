@@ -40,7 +40,7 @@ func bodyMode(payload string) BodyMode {
 // coverage is the body mode of a signed request. The Query services sign the hash
 // of the body whether they send it or not.
 func (c *Credential) coverage() BodyMode {
-	if c.isQuery() {
+	if c.query {
 		return BodySigned
 	}
 	return bodyMode(c.payload)

@@ -186,7 +186,7 @@ func (p *postPolicy) check(c *Credential) error {
 	if c.now > p.expiration {
 		return againstPolicy("Policy expired.")
 	}
-	if bucket, ok := c.form.Field("bucket"); ok && bucket != c.bucket {
+	if bucket, ok := c.form.Field("bucket"); ok && bucket != c.form.bucket {
 		return againstPolicy("the field bucket names another bucket than the request")
 	}
 	covered := map[string]bool{"bucket": true}
@@ -212,7 +212,7 @@ func uncovered(name string) bool {
 // holds reports whether the form, or for the bucket the request itself, meets the
 // condition. A field that is absent meets none.
 func (p postCondition) holds(c *Credential) bool {
-	value, ok := c.bucket, true
+	value, ok := c.form.bucket, true
 	if p.field != "bucket" {
 		value, ok = c.form.value(p.field)
 	}

@@ -50,7 +50,7 @@ func (c *Credential) unsupported(scheme string) *Error {
 	switch {
 	case scheme == "AWS":
 		return c.signatureV2()
-	case c.isQuery():
+	case c.query:
 		return errorf(iam.IncompleteSignature, "Authorization header requires the %q algorithm.", algorithmHMAC)
 	}
 	return errorf(InvalidArgument, "Unsupported Authorization Type; use %s.", algorithmHMAC).
@@ -119,12 +119,12 @@ func printable(s string) bool {
 // scope checks service and region against the rules.
 func (p *parser) scope(c *Credential) error {
 	if !slices.Contains(p.rules.Services, c.scope.Service) {
-		if c.isQuery() {
-			return errorf(iam.SignatureDoesNotMatch, "Credential should be scoped to correct service: '%s'.", c.service)
+		if c.query {
+			return errorf(iam.SignatureDoesNotMatch, "Credential should be scoped to correct service: '%s'.", p.rules.Services[0])
 		}
-		return c.malformed("incorrect service %q. This endpoint belongs to %q.", c.scope.Service, c.service)
+		return c.malformed("incorrect service %q. This endpoint belongs to %q.", c.scope.Service, p.rules.Services[0])
 	}
-	c.service = c.scope.Service
+	c.query = c.scope.Service != S3
 	if c.algorithm == ECDSAP256 || p.rules.AnyRegion && c.scope.Region != "" || slices.Contains(p.rules.Regions, c.scope.Region) {
 		return nil
 	}
@@ -133,7 +133,7 @@ func (p *parser) scope(c *Credential) error {
 
 // wrongRegion names the region that would be right, for clients that retry there.
 func (c *Credential) wrongRegion(expected string) *Error {
-	if c.isQuery() {
+	if c.query {
 		return errorf(iam.SignatureDoesNotMatch, "Credential should be scoped to a valid region; this is %q.", expected)
 	}
 	return c.malformed("the region '%s' is wrong; expecting '%s'", c.scope.Region, expected).with("Region", expected)

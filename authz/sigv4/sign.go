@@ -43,7 +43,7 @@ func Sign(req *http.Request, c Credentials, region string, service Service, payl
 		req.Header.Set("X-Amz-Content-Sha256", payload)
 	}
 	s := signer{req: req, credentials: c, c: Credential{
-		kind: HeaderSigned, dateField: "x-amz-date", date: date, payload: payload, service: service,
+		kind: HeaderSigned, date: date, payload: payload, query: service != S3,
 		scope: Scope{Date: date[:8], Region: region, Service: service},
 	}}
 	signature, err := s.sign()
@@ -62,7 +62,7 @@ func Sign(req *http.Request, c Credentials, region string, service Service, payl
 func Presign(req *http.Request, c Credentials, region string, service Service, expires int64, at iam.Time) error {
 	date := at.Go().Format(basicISO)
 	s := signer{req: req, credentials: c, c: Credential{
-		kind: Presigned, date: date, payload: unsignedPayload, service: service,
+		kind: Presigned, date: date, payload: unsignedPayload, query: service != S3,
 		scope: Scope{Date: date[:8], Region: region, Service: service},
 	}}
 	if service != S3 {

@@ -21,7 +21,8 @@ func (h *hasher) appendHeaders(dst []byte, c *Credential) ([]byte, error) {
 	h.decodeNames(c)
 	var signed headerSet
 	var previous []byte
-	host, date := false, c.dateField == ""
+	field := c.dateField()
+	host, date := false, c.kind == Presigned
 	for start, count := 0, 0; start <= len(h.names); count++ {
 		name := token(h.names[start:])
 		start += len(name) + 1
@@ -31,7 +32,7 @@ func (h *hasher) appendHeaders(dst []byte, c *Credential) ([]byte, error) {
 		}
 		previous = name
 		host = host || string(name) == "host"
-		date = date || string(name) == c.dateField
+		date = date || string(name) == field
 		var ok bool
 		if dst, ok = appendHeader(dst, c.req.Headers, name, &signed); !ok {
 			return nil, errorf(iam.SignatureDoesNotMatch, "The value of header field %q holds a line break.", name)
@@ -79,7 +80,7 @@ func (c *Credential) checkSigned(signed *headerSet, host, date bool) error {
 	case !host:
 		return c.unsigned("host")
 	case !date:
-		return c.unsigned(c.dateField)
+		return c.unsigned(c.dateField())
 	}
 	for i := range c.req.Headers {
 		if name := c.req.Headers[i].Name; !signed.has(i) && hasPrefixFold(name, "x-amz-") {
@@ -90,7 +91,7 @@ func (c *Credential) checkSigned(signed *headerSet, host, date bool) error {
 }
 
 func (c *Credential) unsigned(name string) *Error {
-	if c.isQuery() {
+	if c.query {
 		return errorf(iam.SignatureDoesNotMatch, "'%s' must be a 'SignedHeader' in the AWS Authorization.", name)
 	}
 	return errorf(iam.AccessDenied, "There were headers present in the request which were not signed").

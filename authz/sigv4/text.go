@@ -66,6 +66,23 @@ func cutByte(s string, sep byte) (before, after string, found bool) {
 	return s, "", false
 }
 
+// lowerHex holds the two digits of each byte.
+var lowerHex = func() (t [256][2]byte) {
+	const digits = "0123456789abcdef"
+	for i := range t {
+		t[i] = [2]byte{digits[i>>4], digits[i&0x0F]}
+	}
+	return t
+}()
+
+// appendHex appends data in lower-case hexadecimal.
+func appendHex(dst, data []byte) []byte {
+	for _, b := range data {
+		dst = append(dst, lowerHex[b][0], lowerHex[b][1])
+	}
+	return dst
+}
+
 // splitTarget splits a raw request-target at its first question mark. The
 // absolute form that proxies receive loses its scheme and authority.
 func splitTarget(target string) (path, query string) {

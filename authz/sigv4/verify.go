@@ -116,7 +116,7 @@ func (c *Credential) verified() (Verified, error) {
 // checkPayload compares the announced hash with that of the body, where the
 // caller has it. For a Query service the signature has settled it.
 func (c *Credential) checkPayload() error {
-	if c.isQuery() {
+	if c.query {
 		return nil
 	}
 	sum, hashed := [sha256.Size]byte{}, true
@@ -146,7 +146,7 @@ func (h *hasher) stringToSign(c *Credential) []byte {
 	h.message = append(append(h.message[:0], name...), '\n')
 	h.message = append(append(h.message, c.date...), '\n')
 	h.message = append(c.scope.append(h.message), '\n')
-	h.message = hex.AppendEncode(h.message, c.canonical[:])
+	h.message = appendHex(h.message, c.canonical[:])
 	return h.message
 }
 
@@ -158,7 +158,7 @@ func (h *hasher) canonicalise(c *Credential, path string) error {
 		return invalidURI()
 	}
 	dst := append(append(h.canonical[:0], c.req.Method...), '\n')
-	if c.isQuery() {
+	if c.query {
 		dst = appendPathGeneric(dst, path, c.keepDots)
 	} else if dst = appendPathS3(dst, path); dst == nil {
 		return invalidURI()
@@ -172,20 +172,20 @@ func (h *hasher) canonicalise(c *Credential, path string) error {
 	if h.canonical, err = c.appendPayload(dst); err != nil {
 		return err
 	}
-	c.canonical, h.canonical = h.sum(h.canonical)
+	h.sum(&c.canonical)
 	return nil
 }
 
 // appendPayload appends the payload hash. Clients of the Query services sign a
 // hash that they need not send, so there it is always that of the body.
 func (c *Credential) appendPayload(dst []byte) ([]byte, error) {
-	if !c.isQuery() {
+	if !c.query {
 		return append(dst, c.payload...), nil
 	}
 	if !c.req.Body.known {
 		return nil, c.internal("the body of a Query request has to be hashed before it is verified")
 	}
-	return hex.AppendEncode(dst, c.req.Body.sum[:]), nil
+	return appendHex(dst, c.req.Body.sum[:]), nil
 }
 
 // methodToken reports whether s is an HTTP method: a token, so without line
@@ -206,7 +206,7 @@ func (h *hasher) matches(signature string) bool {
 		return false
 	}
 	var computed, sent [2 * sha256.Size]byte
-	hex.Encode(computed[:], h.mac[:])
+	appendHex(computed[:0], h.mac[:])
 	copy(sent[:], signature)
 	var differ uint64
 	for i := 0; i < len(computed); i += 8 {
@@ -218,7 +218,7 @@ func (h *hasher) matches(signature string) bool {
 // mismatch says what the server saw, so that the author of a client can compare.
 // The canonical request is written once more for that.
 func (h *hasher) mismatch(c *Credential) *Error {
-	if c.isQuery() {
+	if c.query {
 		return errorf(iam.SignatureDoesNotMatch, "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
 	}
 	e := errorf(iam.SignatureDoesNotMatch, "The request signature we calculated does not match the signature you provided. Check your key and signing method.")
@@ -236,7 +236,7 @@ func (h *hasher) mismatch(c *Credential) *Error {
 // internal reports a mistake of the caller, never of the client.
 func (c *Credential) internal(text string) *Error {
 	code := InternalError
-	if c.isQuery() {
+	if c.query {
 		code = iam.InternalFailure
 	}
 	return errorf(code, "We encountered an internal error: %s.", text)
