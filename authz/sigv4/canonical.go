@@ -3,7 +3,6 @@ package sigv4
 import (
 	"bytes"
 	"cmp"
-	"encoding/binary"
 	"slices"
 	"strings"
 )
@@ -21,7 +20,7 @@ var unreserved = func() (t [256]byte) {
 
 // plainPrefix returns how many unreserved characters text begins with. Four at a
 // time take one branch.
-func plainPrefix[T string | []byte](text T) int {
+func plainPrefix(text string) int {
 	n := 0
 	for len(text)-n >= 4 && unreserved[text[n]]&unreserved[text[n+1]]&unreserved[text[n+2]]&unreserved[text[n+3]] != 0 {
 		n += 4
@@ -139,23 +138,19 @@ type span struct {
 func (h *hasher) scanQuery(query string, p *params) bool {
 	h.text, h.spans = append(h.text[:0], query...), h.spans[:0]
 	for start := 0; start < len(query); {
-		raw, canonical := scanParam(h.text[:len(query)], start)
-		start = raw.end + 1
-		s, value := raw, ""
-		if raw.equal >= 0 {
-			value = query[raw.equal+1 : raw.end]
-		}
-		if !canonical {
-			if s = h.reencode(query[raw.start:raw.end]); s.end == 0 {
+		s, canonical := scanParam(query, start)
+		start = s.end + 1
+		var name, value string
+		if canonical {
+			name, value = query[s.start:s.equal], query[min(s.equal+1, s.end):s.end]
+		} else {
+			name, value, _ = cutByte(query[s.start:s.end], '=')
+			if s = h.reencode(name, value); s.end == 0 {
 				return false
 			}
+			name = string(h.text[s.start:s.equal])
 		}
-		if s.start == s.end {
-			continue
-		}
-		name := h.text[s.start:s.equal]
-		p.add(name, value)
-		if string(name) != "X-Amz-Signature" {
+		if s.start < s.end && p.add(name, value) != paramSignature {
 			s.prefix = prefix(name)
 			h.spans = append(h.spans, s)
 		}
@@ -189,18 +184,17 @@ func (h *hasher) appendParams(dst []byte) []byte {
 
 // scanParam finds the parameter at start and reports whether it is in canonical
 // form as it stands. An empty one is.
-func scanParam(text []byte, start int) (s span, canonical bool) {
-	s = span{start: start, equal: -1}
+func scanParam(text string, start int) (s span, canonical bool) {
+	i, equal := start, -1
 	canonical = true
-	i := start
 	for {
 		i += plainPrefix(text[i:])
 		if i >= len(text) || text[i] == '&' {
 			break
 		}
 		switch {
-		case text[i] == '=' && s.equal < 0:
-			s.equal = i
+		case text[i] == '=' && equal < 0:
+			equal = i
 			i++
 		case text[i] == '%' && i+2 < len(text) && upperEncoded(text[i+1], text[i+2]):
 			i += 3
@@ -209,8 +203,10 @@ func scanParam(text []byte, start int) (s span, canonical bool) {
 			i++
 		}
 	}
-	s.end = i
-	return s, canonical && s.equal >= 0 || i == start
+	if i == start {
+		return span{start: start, equal: start, end: start}, true
+	}
+	return span{start: start, equal: equal, end: i}, canonical && equal >= 0
 }
 
 // upperEncoded reports whether %XY is how a byte has to be encoded: in upper
@@ -222,8 +218,7 @@ func upperEncoded(x, y byte) bool {
 
 // reencode appends the canonical form of one parameter to h.text. The span is
 // zero if the parameter is not well formed.
-func (h *hasher) reencode(pair string) span {
-	name, value, _ := cutByte(pair, '=')
+func (h *hasher) reencode(name, value string) span {
 	start := len(h.text)
 	text := appendReencoded(h.text, name, false)
 	if text == nil {
@@ -268,13 +263,14 @@ func (h *hasher) compare(a, b *span) int {
 
 // prefix returns the first eight bytes of a name in big-endian order, so that two
 // prefixes compare as the names do if they differ. No encoded name has a zero.
-func prefix(name []byte) uint64 {
-	if len(name) >= 8 {
-		return binary.BigEndian.Uint64(name)
-	}
+func prefix(name string) uint64 {
 	var p uint64
-	for i, c := range name {
-		p |= uint64(c) << (56 - 8*i)
+	if len(name) >= 8 {
+		return uint64(name[0])<<56 | uint64(name[1])<<48 | uint64(name[2])<<40 | uint64(name[3])<<32 |
+			uint64(name[4])<<24 | uint64(name[5])<<16 | uint64(name[6])<<8 | uint64(name[7])
+	}
+	for i := range len(name) {
+		p |= uint64(name[i]) << (56 - 8*i)
 	}
 	return p
 }

@@ -115,9 +115,10 @@ const (
 	paramsTelling  = paramsRequired&^paramDate | paramToken
 )
 
-// add takes one parameter: the name in canonical form, the value as it was sent.
-func (p *params) add(name []byte, value string) {
-	slot, bit := p.slot(string(name))
+// add takes one parameter, the name in canonical form and the value as it was
+// sent, and returns the bit of the parameter, zero if it is not known.
+func (p *params) add(name, value string) fieldSet {
+	slot, bit := p.slot(name)
 	p.repeated |= p.seen & bit
 	p.seen |= bit
 	if slot != nil {
@@ -125,6 +126,7 @@ func (p *params) add(name []byte, value string) {
 	} else {
 		p.repeated |= bit
 	}
+	return bit
 }
 
 // slot compares names case-sensitively, as S3 does. A name that is right but for
