@@ -1,10 +1,14 @@
 package state
 
 import (
+	"cmp"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"github.com/doorward/doorward/iam"
 )
@@ -177,4 +181,17 @@ func TestReadersAreNotDisturbed(t *testing.T) {
 		})
 	}
 	readers.Wait()
+}
+
+func TestFoldedComparisonAgreesWithFold(t *testing.T) {
+	name := rapid.StringMatching(`[A-Ca-c@_.]{0,4}`)
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := name.Draw(t, "a"), name.Draw(t, "b")
+		if got, want := compareFolded(a, b), cmp.Compare(iam.Fold(a), iam.Fold(b)); got != want {
+			t.Fatalf("compareFolded(%q, %q) = %d, want %d", a, b, got, want)
+		}
+		if iam.Fold(a) != strings.ToLower(a) {
+			t.Fatalf("Fold(%q) = %q", a, iam.Fold(a))
+		}
+	})
 }
