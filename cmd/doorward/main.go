@@ -1,7 +1,9 @@
-// Doorward is an identity store for S3-compatible storage, and an authorizer
-// beside every S3 server. This binary is all of it: the store, the authorizer and
-// the commands that administer them. Here is wiring only; the commands live in
-// cli, the one-machine setup in dev, the calls to a store in client.
+// Command doorward is all of Doorward in one binary: the store, the authorizer
+// beside every S3 server, and the commands that administer them.
+//
+// Here is wiring only. The commands live in cli, a store node in server, the
+// one-machine setup in dev, what those two share in parts, settings in config, and
+// the calls to a store in client.
 package main
 
 import (
