@@ -30,7 +30,7 @@ type setPart struct {
 
 // Decide answers a request: an explicit Deny of any layer, else what the layers
 // allow together. The bucket's policy may be nil. A nil Authority is one without
-// policies, as anonymous callers have. Decide allocates nothing.
+// policies, as anonymous callers have. Of S3 actions Decide allocates nothing.
 func (a *Authority) Decide(r *Request, bucket *BucketPolicy) Decision {
 	if a == nil {
 		a = &Authority{}
@@ -188,11 +188,8 @@ func (e *engine) allows(r *ref) {
 	}
 }
 
-// decision names the statement behind a verdict, none if there is no statement.
+// decision names the statement behind a verdict.
 func (e *engine) decision(effect Effect, layer Layer, v *verdict) Decision {
-	if v.by == nil {
-		return Decision{Effect: effect, Layer: layer, Statement: -1}
-	}
 	st := v.by.statement
 	return Decision{Effect: effect, Layer: layer, Policy: e.set.names[v.first+v.by.document], Statement: st.index, Sid: st.sid}
 }

@@ -115,3 +115,51 @@ func BenchmarkDecide(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkAuthority measures what a principal costs whose policies are compiled
+// already, as nearly all are when a view is built.
+func BenchmarkAuthority(b *testing.B) {
+	set := mix(3 * statementsPerDocument)
+	c := NewCompiler()
+	kept := c.Authority(Policies{Identity: set})
+	measure(b, func() {
+		if c.Authority(Policies{Identity: set}) != kept {
+			b.Fatal("compiled again")
+		}
+	})
+}
+
+// BenchmarkCompile measures a change of one policy among many: its document is
+// compiled and the sets that hold it are filed again.
+func BenchmarkCompile(b *testing.B) {
+	for _, n := range []int{10, 1_000, 100_000} {
+		b.Run(fmt.Sprintf("statements=%d", n), func(b *testing.B) {
+			set := mix(n)
+			c := NewCompiler()
+			kept := c.Authority(Policies{Identity: set})
+			i := 0
+			measure(b, func() {
+				i++
+				set[0].Document = fmt.Sprintf(`{"Version":"2012-10-17","Statement":[%s]}`, mixStatement(i*10))
+				c.Authority(Policies{Identity: set})
+			})
+			runtime.KeepAlive(kept)
+		})
+	}
+}
+
+// BenchmarkMemory reports the bytes that a compiled statement takes.
+func BenchmarkMemory(b *testing.B) {
+	const n = 100_000
+	var before, after runtime.MemStats
+	set := mix(n)
+	for b.Loop() {
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		a := NewCompiler().Authority(Policies{Identity: set})
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		runtime.KeepAlive(a)
+	}
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/n, "bytes/statement")
+}

@@ -85,10 +85,12 @@ type indexBuilder struct {
 }
 
 type seenKey struct {
-	node      *node
-	identical string
-	check     check
-	text      string
+	node    *node
+	effect  policy.Effect
+	actions *actionSet
+	rest    string
+	check   check
+	text    string // of the pattern
 }
 
 func newIndexBuilder() *indexBuilder {
@@ -107,7 +109,7 @@ func (b *indexBuilder) add(st *statement, document int) {
 		r := &st.resources[i]
 		entry := base
 		entry.pattern = r
-		if !r.plainHead && !r.everything {
+		if r.head != nil {
 			entry.check = wholeTail
 			b.file(&b.index.odd, entry)
 		}
@@ -176,27 +178,32 @@ func (t *table) node(prefix string) *node {
 }
 
 // file adds a ref to its group, those without conditions first: they cost least
-// to decide.
+// to decide. Patterns with variables are never the same: their texts may mean
+// different things, and the facts behind them depend on the whole statement.
 func (b *indexBuilder) file(n *node, r ref) {
-	key := seenKey{node: n, identical: r.statement.identical, check: r.check}
+	st := r.statement
+	key := seenKey{node: n, effect: st.effect, actions: st.actions, rest: st.rest, check: r.check}
+	dynamic := false
 	if r.pattern != nil {
-		key.text = r.pattern.text
+		key.text, dynamic = r.pattern.text, r.pattern.tail.dynamic
 	}
-	if b.seen[key] {
-		return
+	if !dynamic {
+		if b.seen[key] {
+			return
+		}
+		b.seen[key] = true
 	}
-	b.seen[key] = r.pattern == nil || !r.pattern.tail.dynamic
-	i := slices.IndexFunc(n.groups, func(g group) bool { return g.actions == r.statement.actions })
+	i := slices.IndexFunc(n.groups, func(g group) bool { return g.actions == st.actions })
 	if i < 0 {
 		i = len(n.groups)
-		n.groups = append(n.groups, group{actions: r.statement.actions})
+		n.groups = append(n.groups, group{actions: st.actions})
 	}
 	list := &n.groups[i].allow
-	if r.statement.effect == policy.Deny {
+	if st.effect == policy.Deny {
 		list = &n.groups[i].deny
 	}
 	at := len(*list)
-	if len(r.statement.conditions) == 0 {
+	if len(st.conditions) == 0 {
 		at = 0
 	}
 	*list = slices.Insert(*list, at, r)

@@ -28,7 +28,7 @@ type part struct {
 	kind policy.PartKind
 	text string
 	// key, and text as the default, are of a variable.
-	key        keyRef
+	key        *keyRef
 	hasDefault bool
 	// loose is true for the value of a variable, which need not be UTF-8 and so
 	// could end inside of a character.
@@ -42,7 +42,8 @@ func compilePattern(text string, wildcards, variables bool) pattern {
 		switch {
 		case parsed.Kind == policy.Variable:
 			p.dynamic = true
-			c = part{kind: policy.Variable, text: parsed.Default, hasDefault: parsed.HasDefault, key: refer(parsed.Text), loose: true}
+			key := refer(parsed.Text)
+			c = part{kind: policy.Variable, text: parsed.Default, hasDefault: parsed.HasDefault, key: &key, loose: true}
 		case parsed.Kind == policy.Any && len(p.parts) > 0 && p.parts[len(p.parts)-1].kind == policy.Any:
 			continue
 		}
@@ -109,7 +110,7 @@ func (p *pattern) ready(c *Context) (missing Facts, valueless bool) {
 	}
 	for i := range p.parts {
 		if v := &p.parts[i]; v.kind == policy.Variable {
-			_, single, open := c.single(&v.key)
+			_, single, open := c.single(v.key)
 			switch {
 			case open != 0:
 				missing |= open
@@ -124,7 +125,7 @@ func (p *pattern) ready(c *Context) (missing Facts, valueless bool) {
 // value is what a literal part or a variable that is ready stands for.
 func (p *part) value(c *Context) string {
 	if p.kind == policy.Variable {
-		if v, single, _ := c.single(&p.key); single {
+		if v, single, _ := c.single(p.key); single {
 			return v
 		}
 	}
@@ -142,7 +143,7 @@ func (p *pattern) mayMatch(c *Context, s string) bool {
 	parts := c.scratch.parts[:0]
 	for _, part := range p.parts {
 		if part.kind == policy.Variable {
-			if _, _, open := c.single(&part.key); open != 0 {
+			if _, _, open := c.single(part.key); open != 0 {
 				part.kind = policy.Any
 			}
 		}

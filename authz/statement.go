@@ -20,9 +20,9 @@ type statement struct {
 	// anything.
 	not        bool
 	conditions []condition
-	// identical is equal for statements that differ in their name and Resource
-	// only.
-	identical string
+	// rest spells out what is neither name, effect, actions nor Resource: equal
+	// texts mean that nothing of it differs.
+	rest string
 }
 
 // actionSet is what an Action or NotAction element covers: for actions of the
@@ -231,11 +231,11 @@ type resourcePattern struct {
 	text string
 	// everything is "*", which matches any text at all.
 	everything bool
-	head       [5]pattern
-	// bucketHead is true if head matches that of every bucket and object, and
-	// plainHead if it is just that.
-	bucketHead, plainHead bool
-	tail                  pattern
+	// head is nil if it is that of every bucket and object; bucketHead is true if
+	// it matches that.
+	head       *[5]pattern
+	bucketHead bool
+	tail       pattern
 	// allBuckets is true if tail matches whatever it is asked.
 	allBuckets bool
 }
@@ -249,10 +249,13 @@ func compileResource(c *Context, text string, variables bool) resourcePattern {
 		return r
 	}
 	parts := segments(text)
-	r.bucketHead, r.plainHead = true, strings.HasPrefix(text, bucketARN)
-	for i, want := range []string{"arn", "aws", "s3", "", ""} {
-		r.head[i] = compilePattern(parts[i], true, false)
-		r.bucketHead = r.bucketHead && r.head[i].match(c, want)
+	r.bucketHead = true
+	if !strings.HasPrefix(text, bucketARN) {
+		r.head = &[5]pattern{}
+		for i, want := range []string{"arn", "aws", "s3", "", ""} {
+			r.head[i] = compilePattern(parts[i], true, false)
+			r.bucketHead = r.bucketHead && r.head[i].match(c, want)
+		}
 	}
 	r.tail = compilePattern(parts[5], true, variables)
 	r.allBuckets = len(r.tail.parts) == 1 && r.tail.parts[0].kind == policy.Any
@@ -284,7 +287,7 @@ func (r *resourcePattern) headMatches(q *query) bool {
 	if q.bucketHead {
 		return r.bucketHead
 	}
-	if !q.isARN {
+	if !q.isARN || r.head == nil {
 		return false
 	}
 	for i := range r.head {
@@ -302,7 +305,7 @@ func (c *Compiler) compileStatement(d *policy.Document, index int) *statement {
 	if st.Unknown != nil && st.Effect == policy.Allow {
 		return nil
 	}
-	out := &statement{effect: st.Effect, index: index, sid: st.Sid.Value, identical: identity(d, st)}
+	out := &statement{effect: st.Effect, index: index, sid: st.Sid.Value, rest: restOf(d, st)}
 	out.actions = c.actions.get(entriesKey(st.Actions), func() *actionSet { return compileActions(&c.context, st.Actions) })
 	out.principals = compilePrincipals(st.Principals)
 	out.not = st.Resources.Not || !st.Resources.Present()
@@ -315,15 +318,15 @@ func (c *Compiler) compileStatement(d *policy.Document, index int) *statement {
 	return out
 }
 
-// identity spells out a statement but for its Sid and Resource, so that equal
-// texts mean equal statements.
-func identity(d *policy.Document, st *policy.Statement) string {
+// restOf makes the text for rest.
+func restOf(d *policy.Document, st *policy.Statement) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%v %v %s", d.HasVariables(), st.Effect, entriesKey(st.Actions))
 	if st.Resources.Not {
 		b.WriteString(entriesKey(st.Resources))
 	}
-	fmt.Fprintf(&b, "%v", st.Principals.Not)
+	if st.Principals.Present() {
+		fmt.Fprintf(&b, "%v", st.Principals.Not)
+	}
 	for _, p := range st.Principals.List {
 		fmt.Fprintf(&b, " %d%q", p.Type, p.Value)
 	}
@@ -332,6 +335,9 @@ func identity(d *policy.Document, st *policy.Statement) string {
 		for _, v := range c.Values {
 			fmt.Fprintf(&b, "%q", v.Value)
 		}
+	}
+	if b.Len() > 0 && d.HasVariables() {
+		b.WriteString(" variables")
 	}
 	return b.String()
 }

@@ -179,3 +179,19 @@ func TestKindsAreNamed(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestEveryComparisonHasAFamily(t *testing.T) {
+	want := map[Family]int{StringFamily: 6, NumericFamily: 6, DateFamily: 6, BoolFamily: 1, BinaryFamily: 1, IPFamily: 2, ARNFamily: 4, NullFamily: 1}
+	got := map[Family]int{}
+	for c := StringEquals; c <= Null; c++ {
+		got[c.Family()]++
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	for version, want := range map[string]bool{"": false, Version2008: false, Version2012: true} {
+		if d := (Document{Version: Text{Value: version}}); d.HasVariables() != want {
+			t.Errorf("version %q has variables: %v", version, !want)
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package authz
+
+import (
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/doorward/doorward/authz/policy"
+)
+
+// TestPatternsMatchAsTheReferenceDoes compares the two matchers on texts and
+// patterns from few characters, so that nearly everything nearly matches, some
+// long enough for machines of several words.
+func TestPatternsMatchAsTheReferenceDoes(t *testing.T) {
+	text := rapid.StringOfN(rapid.RuneFrom([]rune("aab/é")), 0, 12, -1)
+	piece := rapid.SampledFrom([]string{"a", "a", "b", "/", "é", "*", "?", "??", "*?", "${aws:username}", "${aws:userid}", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"})
+	raw := rapid.SampledFrom([]string{"", "a", "ab", "*", "é", "\xc3", "\xa9", "\xc3\xa9", "\x80\x80\x80\x80\x80", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"})
+	matched := 0
+	rapid.Check(t, func(t *rapid.T) {
+		c := &Context{}
+		c.Set(policy.Username, raw.Draw(t, "username"))
+		c.Set(policy.UserID, raw.Draw(t, "userid"))
+		written := strings.Join(rapid.SliceOfN(piece, 0, 12).Draw(t, "pattern"), "")
+		s := text.Draw(t, "text") + raw.Draw(t, "raw") + text.Draw(t, "more") + raw.Draw(t, "end")
+		if rapid.Bool().Draw(t, "made to match") {
+			s = made(t, written, c)
+		}
+		m := matcher{request: &Request{Context: c}}
+		want, _, _ := m.substitute(policy.ParsePattern(written, true, true))
+		p := compilePattern(written, true, true)
+		if got := p.match(c, s); got != glob(want, s) {
+			t.Fatalf("%q against %q gives %v (username %q, userid %q)", written, s, got, c.one[policy.Username], c.one[policy.UserID])
+		} else if got {
+			matched++
+		}
+	})
+	if matched == 0 {
+		t.Error("nothing matched")
+	}
+}
+
+// made is a text that the pattern matches, unless a character was split.
+func made(t *rapid.T, pattern string, c *Context) string {
+	s := strings.ReplaceAll(pattern, "${aws:username}", c.one[policy.Username])
+	s = strings.ReplaceAll(s, "${aws:userid}", c.one[policy.UserID])
+	for strings.Contains(s, "*") {
+		s = strings.Replace(s, "*", rapid.SampledFrom([]string{"", "a", "ab", "/é"}).Draw(t, "any"), 1)
+	}
+	for strings.Contains(s, "?") {
+		s = strings.Replace(s, "?", rapid.SampledFrom([]string{"a", "b", "é"}).Draw(t, "one"), 1)
+	}
+	return s
+}
+
+func TestBoundariesAreBetweenCharacters(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := strings.Join(rapid.SliceOfN(rapid.SampledFrom([]string{"a", "é", "日", "\U0001f600", "\xc3", "\xe6\x97", "\xf0\x9f\x98", "\x80", "\xff"}), 0, 10).Draw(t, "text"), "")
+		between := map[int]bool{len(s): true}
+		for i := range s {
+			between[i] = true
+		}
+		for i := range len(s) + 1 {
+			if isBoundary(s, i) != between[i] {
+				t.Fatalf("%q at %d gives %v", s, i, !between[i])
+			}
+		}
+	})
+}
+
+func TestAVariableThatWaitsForAFactLeavesAListOpen(t *testing.T) {
+	r := &Request{Principal: callerAlice, Action: "s3:PutObject", Resource: "arn:aws:s3:::bucket/key", Context: &Context{}}
+	r.Context.SetList(policy.S3RequestObjectTagKeys, []string{"a", "b"})
+	r.Context.Leave(ExistingObjectTags)
+	for _, row := range []struct{ operator, values, want string }{
+		{"ForAnyValue:StringEquals", `"${s3:ExistingObjectTag/team}"`, "NEED s3:ExistingObjectTag/*"},
+		{"ForAllValues:StringNotEquals", `"${s3:ExistingObjectTag/team}"`, "NEED s3:ExistingObjectTag/*"},
+		{"ForAnyValue:StringEquals", `["${s3:ExistingObjectTag/team}","b"]`, "ALLOW identity p#0 "},
+		{"ForAllValues:StringEquals", `["${s3:ExistingObjectTag/team}","b"]`, "NEED s3:ExistingObjectTag/*"},
+		{"ForAllValues:StringNotEquals", `["${s3:ExistingObjectTag/team}","b"]`, "DENY identity"},
+	} {
+		doc := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"` + row.operator + `":{"s3:RequestObjectTagKeys":` + row.values + `}}}}`
+		got, err := newEngines(Policies{Identity: one(doc)}).decide(r)
+		if err != nil || tell(got) != row.want {
+			t.Errorf("%s %s: got %q, %v, want %q", row.operator, row.values, tell(got), err, row.want)
+		}
+	}
+}
+
+func TestNoContextIsAnEmptyOne(t *testing.T) {
+	r := &Request{Principal: callerAlice, Action: "s3:PutObject", Resource: "arn:aws:s3:::bucket/key"}
+	doc := `{"Statement":{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Null":{"aws:username":"true"}}}}`
+	if got, err := newEngines(Policies{Identity: one(doc)}).decide(r); err != nil || got.Effect != Allow {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
