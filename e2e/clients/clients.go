@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -30,6 +32,9 @@ type Client struct {
 	Program string // full path; Debian's programs, whatever else is installed
 	Get     func(context.Context, Site, Credential, string) Outcome
 	Put     func(context.Context, Site, Credential, string) Outcome
+	// Call makes an IAM or STS call, e.g. ("iam", "CreateUser", `{"UserName":"a"}`),
+	// and prints the answer as JSON. A client that has no such calls uses boto3's.
+	Call func(ctx context.Context, site Site, cred Credential, service, action, params string) Outcome
 }
 
 // Site is where to talk to.
@@ -37,6 +42,8 @@ type Site struct {
 	S3  string // e.g. http://127.0.0.1:7070
 	IAM string
 	Dir string // for files; removed by its owner
+	// Doorward is the path of the doorward binary.
+	Doorward string
 }
 
 //go:embed boto.py
@@ -45,10 +52,10 @@ var boto string
 // All lists the clients.
 func All() []Client {
 	return []Client{
-		{Name: "awscli", Program: "/usr/bin/aws", Get: awsGet, Put: awsPut},
-		{Name: "boto3", Program: "/usr/bin/python3", Get: botoGet, Put: botoPut},
-		{Name: "s3cmd", Program: "/usr/bin/s3cmd", Get: s3cmdGet, Put: s3cmdPut},
-		{Name: "rclone", Program: "/usr/bin/rclone", Get: rcloneGet, Put: rclonePut},
+		{Name: "awscli", Program: "/usr/bin/aws", Get: awsGet, Put: awsPut, Call: awsCall},
+		{Name: "boto3", Program: "/usr/bin/python3", Get: botoGet, Put: botoPut, Call: botoCall},
+		{Name: "s3cmd", Program: "/usr/bin/s3cmd", Get: s3cmdGet, Put: s3cmdPut, Call: botoCall},
+		{Name: "rclone", Program: "/usr/bin/rclone", Get: rcloneGet, Put: rclonePut, Call: botoCall},
 	}
 }
 
@@ -61,9 +68,29 @@ func (c Client) Installed() bool {
 	return err == nil
 }
 
-// AWS runs awscli against the IAM and STS endpoint, e.g. AWS(…, "iam", "list-users").
-func AWS(ctx context.Context, site Site, cred Credential, args ...string) Outcome {
-	return run(ctx, site, cred, "/usr/bin/aws", append([]string{"--endpoint-url", site.IAM, "--output", "json"}, args...)...)
+var wordStart = regexp.MustCompile(`([a-z])([A-Z])`)
+
+// words spells an action as clients do: CreateUser as create-user or create_user.
+func words(action, between string) string {
+	return strings.ToLower(wordStart.ReplaceAllString(action, "${1}"+between+"${2}"))
+}
+
+func awsCall(ctx context.Context, site Site, cred Credential, service, action, params string) Outcome {
+	return run(ctx, site, cred, "/usr/bin/aws", "--endpoint-url", site.IAM, "--output", "json", service, words(action, "-"), "--cli-input-json", params)
+}
+
+func botoCall(ctx context.Context, site Site, cred Credential, service, action, params string) Outcome {
+	return run(ctx, site, cred, "/usr/bin/python3", "-c", boto, site.IAM, service, words(action, "_"), params)
+}
+
+// Doorward runs the doorward command against the IAM endpoint.
+func Doorward(ctx context.Context, site Site, cred Credential, args ...string) Outcome {
+	return run(ctx, site, cred, site.Doorward, append([]string{"--endpoint", site.IAM}, args...)...)
+}
+
+// MakeBucket creates a bucket with awscli.
+func MakeBucket(ctx context.Context, site Site, cred Credential, bucket string) Outcome {
+	return run(ctx, site, cred, "/usr/bin/aws", "--endpoint-url", site.S3, "s3api", "create-bucket", "--bucket", bucket)
 }
 
 func awsGet(ctx context.Context, site Site, cred Credential, object string) Outcome {
@@ -79,15 +106,21 @@ func awsPut(ctx context.Context, site Site, cred Credential, object string) Outc
 }
 
 func botoGet(ctx context.Context, site Site, cred Credential, object string) Outcome {
-	return run(ctx, site, cred, "/usr/bin/python3", "-c", boto, site.S3, "get", object)
+	return run(ctx, site, cred, "/usr/bin/python3", "-c", boto, site.S3, "s3", "get", object)
 }
 
 func botoPut(ctx context.Context, site Site, cred Credential, object string) Outcome {
-	return run(ctx, site, cred, "/usr/bin/python3", "-c", boto, site.S3, "put", object)
+	return run(ctx, site, cred, "/usr/bin/python3", "-c", boto, site.S3, "s3", "put", object)
 }
 
 func s3cmdGet(ctx context.Context, site Site, cred Credential, object string) Outcome {
-	return s3cmd(ctx, site, cred, "get", "--force", "s3://"+object, filepath.Join(site.Dir, "got"))
+	got := s3cmd(ctx, site, cred, "get", "--force", "s3://"+object, filepath.Join(site.Dir, "got"))
+	if !got.OK {
+		// s3cmd asks with a HEAD first, whose refusal has no body and so no code. That
+		// of a listing has.
+		got.Output += s3cmd(ctx, site, cred, "ls", "s3://"+object).Output
+	}
+	return got
 }
 
 func s3cmdPut(ctx context.Context, site Site, cred Credential, object string) Outcome {
@@ -97,7 +130,7 @@ func s3cmdPut(ctx context.Context, site Site, cred Credential, object string) Ou
 func s3cmd(ctx context.Context, site Site, cred Credential, args ...string) Outcome {
 	host := strings.TrimPrefix(site.S3, "http://")
 	all := []string{"-c", "/dev/null", "--access_key=" + cred.AccessKey, "--secret_key=" + cred.Secret,
-		"--host=" + host, "--host-bucket=", "--no-ssl", "--max-retries=1"}
+		"--host=" + host, "--host-bucket=", "--no-ssl", "--region=us-east-1"}
 	if cred.Token != "" {
 		all = append(all, "--access_token="+cred.Token)
 	}
@@ -105,8 +138,10 @@ func s3cmd(ctx context.Context, site Site, cred Credential, args ...string) Outc
 }
 
 func rcloneGet(ctx context.Context, site Site, cred Credential, object string) Outcome {
-	// Without a HEAD first, whose refusal has no body and so no code.
-	return rclone(ctx, site, cred, "--s3-no-head-object", "copyto", "remote:"+object, filepath.Join(site.Dir, "got"))
+	// By way of a listing, as people copy folders; a HEAD, whose refusal has no body
+	// and so no code, is not needed then.
+	folder, file := path.Split(object)
+	return rclone(ctx, site, cred, "copy", "--ignore-times", "--include", "/"+file, "remote:"+folder, filepath.Join(site.Dir, "folder"))
 }
 
 func rclonePut(ctx context.Context, site Site, cred Credential, object string) Outcome {

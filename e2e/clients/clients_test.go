@@ -3,6 +3,7 @@ package clients_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -11,23 +12,37 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/e2e/clients"
+	"github.com/doorward/doorward/e2e/plain"
 	"github.com/doorward/doorward/e2e/stage"
 )
 
 const (
-	account  = "000000000000"
-	january  = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::reports/2026-01/*"}]}`
+	account = "000000000000"
+	january = `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::reports/2026-01/*"},
+		{"Effect":"Allow","Action":"s3:ListBucket","Resource":"arn:aws:s3:::reports","Condition":{"StringLike":{"s3:prefix":"2026-01/*"}}}]}`
 	wide     = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}`
 	readonly = "arn:aws:iam::" + account + ":policy/readonly"
 )
 
-// world is the stage of this run and who plays on it; one for all tests, because
-// starting two servers for each row would take minutes.
-var world struct {
-	*stage.Stage
-	site clients.Site
+// theatre is an S3 server that asks Doorward, and the store's root key pair.
+type theatre struct {
+	name string
+	clients.Site
 	root clients.Credential
+	// expired is what a request with an expired session is refused with.
+	expired string
 }
+
+// The two theatres of this run, each for all tests, because starting servers for
+// each row would take minutes.
+var (
+	// gateway is a stock versitygw. Its protocol has no word for an expired session,
+	// so it says InvalidToken.
+	gateway theatre
+	// inside is a net/http server with Doorward in it.
+	inside theatre
+)
 
 func TestMain(m *testing.M) {
 	code, err := play(m)
@@ -38,7 +53,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func play(m *testing.M) (int, error) {
+func play(m *testing.M) (code int, err error) {
 	dir, err := os.MkdirTemp("", "doorward-clients-")
 	if err != nil {
 		return 1, err
@@ -48,99 +63,119 @@ func play(m *testing.M) (int, error) {
 	if err != nil {
 		return 1, err
 	}
-	s, err := stage.Start(context.Background(), stage.Config{
-		Doorward: filepath.Join(bin, "doorward"), Gateway: filepath.Join(bin, "versitygw"), Dir: dir})
+	for _, sub := range []string{"gateway", "inside"} {
+		if err := os.Mkdir(filepath.Join(dir, sub), 0o700); err != nil {
+			return 1, err
+		}
+	}
+	doorward := filepath.Join(bin, "doorward")
+
+	config := stage.Config{Doorward: doorward, Gateway: filepath.Join(bin, "versitygw"), Dir: filepath.Join(dir, "gateway")}
+	s, err := stage.Start(context.Background(), config)
 	if err != nil {
 		return 1, fmt.Errorf("%w (make test-e2e builds the binaries)", err)
 	}
-	defer s.Close()
-	world.Stage = s
-	world.site = clients.Site{S3: s.S3, IAM: s.Endpoint, Dir: dir}
-	world.root = clients.Credential{AccessKey: s.AccessKey, Secret: s.SecretKey}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	gateway = theatre{name: "versitygw", expired: "InvalidToken",
+		Site: clients.Site{S3: s.S3, IAM: s.Endpoint, Dir: config.Dir, Doorward: doorward},
+		root: clients.Credential{AccessKey: s.AccessKey, Secret: s.SecretKey}}
+
+	p, err := plain.Start(context.Background(), filepath.Join(dir, "inside"))
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	inside = theatre{name: "net/http", expired: "ExpiredToken",
+		Site: clients.Site{S3: p.S3, IAM: p.IAM, Dir: filepath.Join(dir, "inside"), Doorward: doorward},
+		root: clients.Credential{AccessKey: p.AccessKey, Secret: p.Secret}}
 	return m.Run(), nil
 }
 
 func TestRealClientsGetWhatTheirPoliciesAllow(t *testing.T) {
 	requireAll(t)
-	mustAWS(t, world.root, nil, "--endpoint-url", world.S3, "s3api", "create-bucket", "--bucket", "reports")
-	for _, key := range []string{"2026-01/sales.csv", "2026-02/sales.csv"} {
-		must(t, clients.All()[0].Put(t.Context(), world.site, world.root, "reports/"+key))
-	}
-	for _, c := range clients.All() {
-		t.Run(c.Name, func(t *testing.T) { playOut(t, c) })
+	for _, where := range []theatre{gateway, inside} {
+		t.Run(where.name, func(t *testing.T) {
+			must(t, clients.MakeBucket(t.Context(), where.Site, where.root, "reports"))
+			for _, key := range []string{"2026-01/sales.csv", "2026-02/sales.csv"} {
+				must(t, clients.All()[0].Put(t.Context(), where.Site, where.root, "reports/"+key))
+			}
+			for _, c := range clients.All() {
+				t.Run(c.Name, func(t *testing.T) { playOut(t, where, c) })
+			}
+		})
 	}
 }
 
 // playOut is the life of one user as one client sees it.
-func playOut(t *testing.T, c clients.Client) {
+func playOut(t *testing.T, where theatre, c clients.Client) {
 	user := "user-" + c.Name
-	mustAWS(t, world.root, nil, "iam", "create-user", "--user-name", user)
-	own := createKey(t, user)
+	call(t, where, c, where.root, nil, "iam", "CreateUser", input{"UserName": user})
+	own := createKey(t, where, c, user)
 	get := func(cred clients.Credential, key string) clients.Outcome {
-		return c.Get(t.Context(), world.site, cred, "reports/"+key)
+		return c.Get(t.Context(), where.Site, cred, "reports/"+key)
 	}
 	put := func(cred clients.Credential, key string) clients.Outcome {
-		return c.Put(t.Context(), world.site, cred, "reports/"+key)
+		return c.Put(t.Context(), where.Site, cred, "reports/"+key)
 	}
 
 	refused(t, "a read without any policy", get(own, "2026-01/sales.csv"), "AccessDenied")
 
-	mustAWS(t, world.root, nil, "iam", "attach-user-policy", "--user-name", user, "--policy-arn", readonly)
+	call(t, where, c, where.root, nil, "iam", "AttachUserPolicy", input{"UserName": user, "PolicyArn": readonly})
 	allowed(t, "a read with readonly", get(own, "2026-01/sales.csv"))
 	refused(t, "a write with readonly", put(own, "new.csv"), "AccessDenied")
 
-	narrow := assume(t, own, january)
+	narrow := assume(t, where, c, own, january)
 	allowed(t, "a read that the narrower session policy allows", get(narrow, "2026-01/sales.csv"))
 	refused(t, "a read that it does not", get(narrow, "2026-02/sales.csv"), "AccessDenied")
-	broad := assume(t, own, wide)
+	broad := assume(t, where, c, own, wide)
 	allowed(t, "a read of the user's through a wider session policy", get(broad, "2026-02/sales.csv"))
 	refused(t, "a write that only the session policy allows", put(broad, "new.csv"), "AccessDenied")
 
-	refused(t, "an expired session", get(expired(t, own), "2026-01/sales.csv"), "ExpiredToken")
+	refused(t, "an expired session", get(expired(t, where, own), "2026-01/sales.csv"), where.expired)
 	refused(t, "a wrong secret", get(clients.Credential{AccessKey: own.AccessKey, Secret: own.Secret + "x"}, "2026-01/sales.csv"), "SignatureDoesNotMatch")
 	refused(t, "an unknown key", get(clients.Credential{AccessKey: "AKIAAAAAAAAAAAAAAAAA", Secret: own.Secret}, "2026-01/sales.csv"), "InvalidAccessKeyId")
 
-	mustAWS(t, world.root, nil, "iam", "detach-user-policy", "--user-name", user, "--policy-arn", readonly)
+	call(t, where, c, where.root, nil, "iam", "DetachUserPolicy", input{"UserName": user, "PolicyArn": readonly})
 	refused(t, "a read after detaching", get(own, "2026-01/sales.csv"), "AccessDenied")
 	refused(t, "a read of the session after detaching", get(narrow, "2026-01/sales.csv"), "AccessDenied")
 
-	mustAWS(t, world.root, nil, "iam", "update-access-key", "--user-name", user, "--access-key-id", own.AccessKey, "--status", "Inactive")
+	call(t, where, c, where.root, nil, "iam", "UpdateAccessKey", input{"UserName": user, "AccessKeyId": own.AccessKey, "Status": "Inactive"})
 	refused(t, "a read with a disabled key", get(own, "2026-01/sales.csv"), "InvalidAccessKeyId")
 }
 
 func TestBadRequestsAreRefusedWithTheCodeOfIAM(t *testing.T) {
 	requireAll(t)
-	mustAWS(t, world.root, nil, "iam", "create-user", "--user-name", "once")
-	mustAWS(t, world.root, nil, "iam", "create-policy", "--policy-name", "held", "--policy-document", wide)
-	mustAWS(t, world.root, nil, "iam", "attach-user-policy", "--user-name", "once", "--policy-arn", "arn:aws:iam::"+account+":policy/held")
+	aws := clients.All()[0]
+	held := "arn:aws:iam::" + account + ":policy/held"
+	call(t, gateway, aws, gateway.root, nil, "iam", "CreateUser", input{"UserName": "once"})
+	call(t, gateway, aws, gateway.root, nil, "iam", "CreatePolicy", input{"PolicyName": "held", "PolicyDocument": wide})
+	call(t, gateway, aws, gateway.root, nil, "iam", "AttachUserPolicy", input{"UserName": "once", "PolicyArn": held})
+	misspelt := `{"Version":"2012-10-17","Statement":[{"Sid":"Oops","Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"StringEqualz":{"aws:username":"a"}}}]}`
 	big := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::%02100d"}]}`, 0)
 	for _, row := range []struct {
-		name string
-		args []string
-		want []string // all of them in what the client prints
+		name   string
+		action string
+		params input
+		want   []string // all of them in what the client prints
 	}{
-		{"a duplicate user", []string{"create-user", "--user-name", "Once"}, []string{"EntityAlreadyExists"}},
-		{"a policy with an unknown operator names statement, element, what was wrong and what would be right",
-			[]string{"create-policy", "--policy-name", "bad", "--policy-document",
-				`{"Version":"2012-10-17","Statement":[{"Sid":"Oops","Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"StringEqualz":{"aws:username":"a"}}}]}`},
-			[]string{"MalformedPolicyDocument", "Oops", "Condition", "StringEqualz", "StringEquals"}},
-		{"an oversize policy", []string{"create-policy", "--policy-name", "big", "--policy-document", big}, []string{"LimitExceeded", "2048"}},
-		{"deleting an attached policy", []string{"delete-policy", "--policy-arn", "arn:aws:iam::" + account + ":policy/held"}, []string{"DeleteConflict"}},
-		{"a user that does not exist", []string{"get-user", "--user-name", "nobody"}, []string{"NoSuchEntity", "nobody"}},
+		{"a duplicate user", "CreateUser", input{"UserName": "Once"}, []string{"EntityAlreadyExists"}},
+		{"a policy with an unknown operator names statement, element, what was wrong and what would be right", "CreatePolicy",
+			input{"PolicyName": "bad", "PolicyDocument": misspelt}, []string{"MalformedPolicyDocument", "Oops", "Condition", "StringEqualz", "StringEquals"}},
+		{"an oversize policy", "CreatePolicy", input{"PolicyName": "big", "PolicyDocument": big}, []string{"LimitExceeded", "2048"}},
+		{"deleting an attached policy", "DeletePolicy", input{"PolicyArn": held}, []string{"DeleteConflict"}},
+		{"a user that does not exist", "GetUser", input{"UserName": "nobody"}, []string{"NoSuchEntity", "nobody"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			got := clients.AWS(t.Context(), world.site, world.root, append([]string{"iam"}, row.args...)...)
+			got := aws.Call(t.Context(), gateway.Site, gateway.root, "iam", row.action, row.params.json(t))
 			for _, want := range row.want {
 				refused(t, row.name, got, want)
 			}
 		})
 	}
 	var policies struct{ Policies []struct{ PolicyName string } }
-	mustAWS(t, world.root, &policies, "iam", "list-policies", "--scope", "Local")
-	for _, p := range policies.Policies {
-		if p.PolicyName == "bad" || p.PolicyName == "big" {
-			t.Errorf("the refused policy %s was created", p.PolicyName)
-		}
+	call(t, gateway, aws, gateway.root, &policies, "iam", "ListPolicies", input{"Scope": "Local"})
+	if len(policies.Policies) != 1 || policies.Policies[0].PolicyName != "held" {
+		t.Errorf("policies after the refusals: %v, want held alone", policies.Policies)
 	}
 }
 
@@ -158,38 +193,47 @@ func requireAll(t *testing.T) {
 	}
 }
 
-func createKey(t *testing.T, user string) clients.Credential {
+// input is the parameters of a call.
+type input map[string]any
+
+func (p input) json(t *testing.T) string {
 	t.Helper()
-	var made struct{ AccessKey struct{ AccessKeyId, SecretAccessKey string } }
-	mustAWS(t, world.root, &made, "iam", "create-access-key", "--user-name", user)
+	text, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func call(t *testing.T, where theatre, c clients.Client, cred clients.Credential, into any, service, action string, params input) {
+	t.Helper()
+	got := c.Call(t.Context(), where.Site, cred, service, action, params.json(t))
+	must(t, got)
+	if into == nil {
+		return
+	}
+	if err := json.Unmarshal([]byte(got.Output), into); err != nil {
+		t.Fatalf("%s printed %q: %v", action, got.Output, err)
+	}
+}
+
+func createKey(t *testing.T, where theatre, c clients.Client, user string) clients.Credential {
+	t.Helper()
+	var made struct {
+		AccessKey struct{ AccessKeyId, SecretAccessKey string }
+	}
+	call(t, where, c, where.root, &made, "iam", "CreateAccessKey", input{"UserName": user})
 	return clients.Credential{AccessKey: made.AccessKey.AccessKeyId, Secret: made.AccessKey.SecretAccessKey}
 }
 
-type issued struct {
-	Credentials struct{ AccessKeyId, SecretAccessKey, SessionToken string }
-}
-
-func (i issued) credential() clients.Credential {
-	return clients.Credential{AccessKey: i.Credentials.AccessKeyId, Secret: i.Credentials.SecretAccessKey, Token: i.Credentials.SessionToken}
-}
-
-func assume(t *testing.T, own clients.Credential, policy string) clients.Credential {
+func assume(t *testing.T, where theatre, c clients.Client, own clients.Credential, policy string) clients.Credential {
 	t.Helper()
-	var made issued
-	mustAWS(t, own, &made, "sts", "assume-role", "--role-arn", "arn:aws:iam::"+account+":role/self", "--role-session-name", "job",
-		"--duration-seconds", "900", "--policy", policy)
-	return made.credential()
-}
-
-func mustAWS(t *testing.T, cred clients.Credential, into any, args ...string) {
-	t.Helper()
-	got := clients.AWS(t.Context(), world.site, cred, args...)
-	must(t, got)
-	if into != nil {
-		if err := json.Unmarshal([]byte(got.Output), into); err != nil {
-			t.Fatalf("aws %v printed %q: %v", args, got.Output, err)
-		}
+	var made struct {
+		Credentials struct{ AccessKeyId, SecretAccessKey, SessionToken string }
 	}
+	call(t, where, c, own, &made, "sts", "AssumeRole", input{"RoleArn": "arn:aws:iam::" + account + ":role/self", "RoleSessionName": "job",
+		"DurationSeconds": 900, "Policy": policy})
+	return clients.Credential{AccessKey: made.Credentials.AccessKeyId, Secret: made.Credentials.SecretAccessKey, Token: made.Credentials.SessionToken}
 }
 
 func must(t *testing.T, got clients.Outcome) {
@@ -213,5 +257,26 @@ func refused(t *testing.T, what string, got clients.Outcome, code string) {
 	}
 }
 
-// soon is how long the expired session lives.
-const soon = time.Second
+// expired makes a session of one second, which only a store that was told so
+// grants, and returns when it is over.
+func expired(t *testing.T, where theatre, own clients.Credential) clients.Credential {
+	t.Helper()
+	must(t, clients.Doorward(t.Context(), where.Site, where.root, "settings", "set", "min_session=1"))
+	got := clients.Doorward(t.Context(), where.Site, own, "--output", "json", "sts", "assume-role", "--duration", "1s")
+	must(t, got)
+	var made struct {
+		AccessKeyID     string `json:"access_key_id"`
+		SecretAccessKey string `json:"secret_access_key"`
+		SessionToken    string `json:"session_token"`
+		Expiration      string `json:"expiration"`
+	}
+	if err := json.Unmarshal([]byte(got.Output), &made); err != nil {
+		t.Fatalf("%v in %s", err, got.Output)
+	}
+	end, err := time.Parse(time.RFC3339, made.Expiration)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(time.Until(end))
+	return clients.Credential{AccessKey: made.AccessKeyID, Secret: made.SecretAccessKey, Token: made.SessionToken}
+}

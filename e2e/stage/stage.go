@@ -54,26 +54,28 @@ type ready struct {
 
 // Start brings up both programs and waits until they answer. On error nothing is
 // left running.
-func Start(ctx context.Context, config Config) (s *Stage, err error) {
-	s = &Stage{config: config, Dir: config.Dir, Decisions: filepath.Join(config.Dir, "decisions.jsonl")}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.Close())
-		}
-	}()
-	if s.api, err = freeAddress(); err != nil {
-		return nil, err
-	}
-	if s.gateway, err = freeAddress(); err != nil {
-		return nil, err
-	}
-	if err := s.startDoorward(ctx); err != nil {
-		return nil, fmt.Errorf("start doorward dev: %w", err)
-	}
-	if err := s.startGateway(ctx); err != nil {
-		return nil, fmt.Errorf("start versitygw: %w", err)
+func Start(ctx context.Context, config Config) (*Stage, error) {
+	s := &Stage{config: config, Dir: config.Dir, Decisions: filepath.Join(config.Dir, "decisions.jsonl")}
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+func (s *Stage) start(ctx context.Context) (err error) {
+	if s.api, err = freeAddress(); err != nil {
+		return err
+	}
+	if s.gateway, err = freeAddress(); err != nil {
+		return err
+	}
+	if err := s.startDoorward(ctx); err != nil {
+		return fmt.Errorf("start doorward dev: %w", err)
+	}
+	if err := s.startGateway(ctx); err != nil {
+		return fmt.Errorf("start versitygw: %w", err)
+	}
+	return nil
 }
 
 // Close stops both programs; the gateway first, because it asks Doorward.

@@ -71,13 +71,17 @@ func Play(ctx context.Context, s *stage.Stage, out io.Writer) error {
 	}
 	var wrong []string
 	for i, step := range c.steps() {
-		got := codeOf(step.Do(ctx))
+		err := step.Do(ctx)
+		got := codeOf(err)
 		verdict := "as told"
 		if got != step.Want {
 			verdict = fmt.Sprintf("NOT AS TOLD, expected %s", orOK(step.Want))
 			wrong = append(wrong, step.Title)
 		}
 		fmt.Fprintf(out, "%2d. %s\n    %s (%s)\n", i+1, step.Title, orOK(got), verdict)
+		if !step.S3 && err != nil {
+			fmt.Fprintf(out, "      %s\n", messageOf(err))
+		}
 		lines, err := decisions.next()
 		if err != nil {
 			return err
@@ -266,6 +270,15 @@ func codeOf(err error) string {
 		return ""
 	case errors.As(err, &api):
 		return api.ErrorCode()
+	}
+	return err.Error()
+}
+
+// messageOf returns what the API says to people.
+func messageOf(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorMessage()
 	}
 	return err.Error()
 }
