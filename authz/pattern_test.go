@@ -94,3 +94,24 @@ func TestNoContextIsAnEmptyOne(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
+
+func TestLongPiecesWithSingleCharactersAreFound(t *testing.T) {
+	long := strings.Repeat("ab", 100)
+	for _, row := range []struct {
+		pattern, text string
+		want          bool
+	}{
+		{"*" + long + "?" + long + "*", "x" + long + "é" + long + "y", true},
+		{"*" + long + "?" + long + "*", "x" + long + long + "y", false},
+		{"*" + long + "?*?" + long + "*", long + "--" + long, true},
+		{"*" + long + "?*?" + long + "*", long + "-" + long, false},
+	} {
+		p := compilePattern(row.pattern, true, true)
+		if p.machine == nil || p.machine.words() < 2 {
+			t.Fatal("the machine is too small for this test")
+		}
+		if got := p.match(&Context{}, row.text); got != row.want {
+			t.Errorf("%.20s… against %.20s… gives %v", row.pattern, row.text, got)
+		}
+	}
+}
