@@ -2,7 +2,6 @@ package sigv4
 
 import (
 	"bytes"
-	"strings"
 
 	"github.com/doorward/doorward/iam"
 )
@@ -15,15 +14,17 @@ func (s *headerSet) has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
 
 // appendHeaders appends the canonical headers and leaves the list of their names
 // in h.names. It refuses a list that is not lower-case and in strict order, one
-// that lacks host or the date, and a request with an x-amz-* field outside the
-// list.
+// that lacks host or the date, a request with an x-amz-* field outside the list,
+// and a line break in a value: HTTP cannot carry one, and it would let one field
+// pass for two.
 func (h *hasher) appendHeaders(dst []byte, c *Credential) ([]byte, error) {
 	h.decodeNames(c)
 	var signed headerSet
 	var previous []byte
 	field := c.dateField()
 	host, date := false, c.kind == Presigned
-	for start, count := 0, 0; start <= len(h.names); count++ {
+	begin, count := len(dst), 0
+	for start := 0; start <= len(h.names); count++ {
 		name := token(h.names[start:])
 		start += len(name) + 1
 		if len(name) == 0 || start <= len(h.names) && h.names[start-1] != ';' ||
@@ -33,10 +34,10 @@ func (h *hasher) appendHeaders(dst []byte, c *Credential) ([]byte, error) {
 		previous = name
 		host = host || string(name) == "host"
 		date = date || string(name) == field
-		var ok bool
-		if dst, ok = appendHeader(dst, c.req.Headers, name, &signed); !ok {
-			return nil, errorf(iam.SignatureDoesNotMatch, "The value of header field %q holds a line break.", name)
-		}
+		dst = appendHeader(dst, c.req.Headers, name, &signed)
+	}
+	if bytes.Count(dst[begin:], []byte{'\n'}) != count {
+		return nil, errorf(iam.SignatureDoesNotMatch, "The value of a signed header field holds a line break.")
 	}
 	return dst, c.checkSigned(&signed, host, date)
 }
@@ -51,17 +52,13 @@ func (h *hasher) decodeNames(c *Credential) {
 }
 
 // appendHeader appends the canonical line of the field called name: its values
-// in the order received, joined by commas; empty if there is none. A line break
-// in a value, which HTTP cannot carry, would let one field pass for two.
-func appendHeader(dst []byte, headers []Header, name []byte, signed *headerSet) ([]byte, bool) {
+// in the order received, joined by commas; empty if there is none.
+func appendHeader(dst []byte, headers []Header, name []byte, signed *headerSet) []byte {
 	dst = append(append(dst, name...), ':')
 	found := false
 	for i := range headers {
 		if len(headers[i].Name) != len(name) || !equalFold(headers[i].Name, name) {
 			continue
-		}
-		if strings.IndexByte(headers[i].Value, '\n') >= 0 {
-			return nil, false
 		}
 		if found {
 			dst = append(dst, ',')
@@ -70,7 +67,7 @@ func appendHeader(dst []byte, headers []Header, name []byte, signed *headerSet) 
 		signed.add(i)
 		found = true
 	}
-	return append(dst, '\n'), true
+	return append(dst, '\n')
 }
 
 // checkSigned refuses a signature that leaves out what decides about the
