@@ -25,6 +25,13 @@ const (
 	ObjectLock
 	// LocationConstraint is s3:locationconstraint.
 	LocationConstraint
+	// Encryption is s3:x-amz-server-side-encryption*, when it is in a body that was
+	// not read.
+	Encryption
+	// InventoryFields is s3:InventoryAccessibleOptionalFields.
+	InventoryFields
+	// ReplicationPause is s3:isReplicationPauseRequest.
+	ReplicationPause
 	factsEnd
 )
 
@@ -33,6 +40,7 @@ const AllFacts = factsEnd - 1
 
 var factNames = [...]string{
 	"s3:ExistingObjectTag/*", "s3:BucketTag/*", "s3:RequestObjectTag/*", "aws:RequestTag/*", "s3:object-lock-*", "s3:locationconstraint",
+	"s3:x-amz-server-side-encryption*", "s3:InventoryAccessibleOptionalFields", "s3:isReplicationPauseRequest",
 }
 
 // Keys lists the families as patterns of condition keys, in a fixed order.
@@ -58,15 +66,19 @@ var tagFacts = [policy.TagFamilies]Facts{
 }
 
 var keyFacts = [policy.Keys]Facts{
-	policy.TagKeys:                            RequestTags,
-	policy.S3RequestObjectTagKeys:             RequestObjectTags,
-	policy.S3LocationConstraint:               LocationConstraint,
-	policy.S3ObjectLockMode:                   ObjectLock,
-	policy.S3ObjectLockRetainUntilDate:        ObjectLock,
-	policy.S3ObjectLockRemainingRetentionDays: ObjectLock,
-	policy.S3ObjectLockLegalHold:              ObjectLock,
-	policy.S3ObjectLockEventHold:              ObjectLock,
-	policy.S3ObjectLockEventHoldDurationDays:  ObjectLock,
+	policy.TagKeys:                             RequestTags,
+	policy.S3RequestObjectTagKeys:              RequestObjectTags,
+	policy.S3LocationConstraint:                LocationConstraint,
+	policy.S3ServerSideEncryption:              Encryption,
+	policy.S3ServerSideEncryptionKMSKeyID:      Encryption,
+	policy.S3InventoryAccessibleOptionalFields: InventoryFields,
+	policy.S3IsReplicationPauseRequest:         ReplicationPause,
+	policy.S3ObjectLockMode:                    ObjectLock,
+	policy.S3ObjectLockRetainUntilDate:         ObjectLock,
+	policy.S3ObjectLockRemainingRetentionDays:  ObjectLock,
+	policy.S3ObjectLockLegalHold:               ObjectLock,
+	policy.S3ObjectLockEventHold:               ObjectLock,
+	policy.S3ObjectLockEventHoldDurationDays:   ObjectLock,
 }
 
 // Tag is the name and value of a tag.

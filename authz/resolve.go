@@ -226,7 +226,8 @@ func (r *resolver) finish() *Identity {
 func (r *resolver) longTerm(key *iam.AccessKey) {
 	r.Key = key
 	r.until(key.Expires)
-	if age := r.view.Settings().KeyMaxAge; age != 0 {
+	// The root key is exempt: nobody could let the root in again.
+	if age := r.view.Settings().KeyMaxAge; age != 0 && key.Owner.Kind != iam.KindRoot {
 		r.until(key.Created + iam.Time(age)*1000)
 	}
 	if key.Status != iam.Active {

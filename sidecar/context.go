@@ -47,6 +47,9 @@ var unknowns = [...]struct {
 	{[]s3.Key{s3.KeyRequestTag, s3.KeyTagKeys}, authz.RequestTags},
 	{[]s3.Key{s3.KeyLockMode, s3.KeyLockRetainUntil, s3.KeyLockRemainingDays, s3.KeyLockLegalHold, s3.KeyLockEventHold, s3.KeyLockEventHoldDays}, authz.ObjectLock},
 	{[]s3.Key{s3.KeyLocationConstraint}, authz.LocationConstraint},
+	{[]s3.Key{s3.KeySSE, s3.KeySSEKMSKeyID}, authz.Encryption},
+	{[]s3.Key{s3.KeyInventoryFields}, authz.InventoryFields},
+	{[]s3.Key{s3.KeyReplicationPause}, authz.ReplicationPause},
 }
 
 // describe makes the context of one need complete.
