@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doorward/doorward/authz/policy"
+	"github.com/doorward/doorward/authz/s3"
 )
 
 // documentKinds are the kinds of policy documents by the names of --kind.
@@ -33,18 +34,36 @@ type finding struct {
 	Column    int    `json:"column,omitempty"`
 	Wrong     string `json:"wrong,omitempty"`
 	Right     string `json:"right,omitempty"`
+
+	Warnings []warning `json:"warnings,omitempty"`
+}
+
+// warning is something legal that was probably not meant.
+type warning struct {
+	Check     string `json:"check"`
+	Statement int    `json:"statement"` // -1 outside of the statements
+	Element   string `json:"element"`
+	Line      int    `json:"line"`
+	Column    int    `json:"column"`
+	Wrong     string `json:"wrong"`
+	Right     string `json:"right"`
+
+	text string
 }
 
 func newPolicyLint(a *app) *cobra.Command {
 	var kind string
 	var size int
+	var strict bool
 	cmd := &cobra.Command{
 		Use:   "lint FILE...",
 		Short: "Check policy documents as the store would, without a store",
 		Long: `Check policy documents for what the store would refuse: where it is, what is wrong,
-what would be right. Exit code 1 if one of them is refused.`,
+what would be right. What is legal but probably not meant is told as a warning, such
+as an action that matches nothing or a condition key that its requests never carry.
+Exit code 1 if one of them is refused or, with --strict, has warnings.`,
 		Example: `  doorward policy lint reports.json
-  doorward policy lint --kind trust trust.json
+  doorward policy lint --kind trust --strict trust.json
   generate-policy | doorward policy lint -`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -60,10 +79,11 @@ what would be right. Exit code 1 if one of them is refused.`,
 				}
 				findings = append(findings, examine(name, document, as, size))
 			}
-			return a.showFindings(findings)
+			return a.showFindings(findings, strict)
 		},
 	}
 	cmd.Flags().StringVar(&kind, "kind", "identity", "`KIND` of policy: "+documentKindNames)
+	cmd.Flags().BoolVar(&strict, "strict", false, "take warnings for errors")
 	cmd.Flags().IntVar(&size, "size", defaultPolicySize, "largest size in `CHARACTERS`, white space aside, as the store's setting policy_size has it")
 	return cmd
 }
@@ -71,7 +91,7 @@ what would be right. Exit code 1 if one of them is refused.`,
 // examine says what is wrong with a document, if anything.
 func examine(name, document string, kind policy.Kind, size int) finding {
 	f := finding{File: name, Size: policy.Size([]byte(document))}
-	_, err := policy.Parse([]byte(document), kind)
+	parsed, err := policy.Parse([]byte(document), kind)
 	refused, isRefused := errors.AsType[*policy.Error](err)
 	switch {
 	case isRefused:
@@ -85,10 +105,23 @@ func examine(name, document string, kind policy.Kind, size int) finding {
 	default:
 		f.Valid = true
 	}
+	if !isRefused {
+		for _, w := range policy.Lint(parsed, s3.Carries) {
+			f.Warnings = append(f.Warnings, warning{w.Check, w.Statement, w.Element, w.Pos.Line, w.Pos.Column, w.Wrong, w.Right, w.String()})
+		}
+	}
 	return f
 }
 
 func (f finding) String() string {
+	text := f.verdict()
+	for _, w := range f.Warnings {
+		text += fmt.Sprintf("\n  warning (%s): %s", w.Check, w.text)
+	}
+	return text
+}
+
+func (f finding) verdict() string {
 	if f.Valid {
 		return fmt.Sprintf("%s: valid, %d characters", f.File, f.Size)
 	}
@@ -113,9 +146,12 @@ func (f finding) String() string {
 	return text
 }
 
-func (a *app) showFindings(findings []finding) error {
-	refused := 0
+func (a *app) showFindings(findings []finding, strict bool) error {
+	refused, doubtful := 0, 0
 	for _, f := range findings {
+		if len(f.Warnings) > 0 {
+			doubtful++
+		}
 		if !f.Valid {
 			refused++
 		}
@@ -130,6 +166,9 @@ func (a *app) showFindings(findings []finding) error {
 	}
 	if refused > 0 {
 		return fmt.Errorf("%d of %d documents would be refused", refused, len(findings))
+	}
+	if strict && doubtful > 0 {
+		return fmt.Errorf("%d of %d documents have warnings", doubtful, len(findings))
 	}
 	return nil
 }
