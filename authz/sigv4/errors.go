@@ -139,7 +139,9 @@ func (c *Credential) Refuse(why Refusal) *Error {
 	query := c.query
 	switch {
 	case why == TokenExpired && query:
-		return errorf(iam.ExpiredToken, "The security token included in the request is expired")
+		e := errorf(iam.ExpiredToken, "The security token included in the request is expired")
+		e.Status = http.StatusForbidden // S3 answers 400
+		return e
 	case why == TokenExpired:
 		return errorf(iam.ExpiredToken, "The provided token has expired.")
 	case why == CredentialNeeded && query:

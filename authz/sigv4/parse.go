@@ -76,7 +76,7 @@ func (p *parser) parse(c *Credential, h *hasher) error {
 		}
 	default:
 		c.body = anonymousBody(c.payload)
-		return nil
+		return p.repeated(InvalidRequest)
 	}
 	return h.canonicalise(c, path)
 }
@@ -122,8 +122,8 @@ func (p *parser) header(c *Credential) error {
 	if err := p.signedDate(c); err != nil {
 		return err
 	}
-	if p.f.repeated&(fieldHost|fieldAmzDate|fieldToken|fieldPayload|fieldDecodedLength|fieldRegionSet|fieldContentLength) != 0 {
-		return errorf(iam.SignatureDoesNotMatch, "A header field that decides about the signature was sent twice; send it once.")
+	if err := p.repeated(iam.SignatureDoesNotMatch); err != nil {
+		return err
 	}
 	c.token = p.f.token
 	if !c.query && p.f.seen&fieldPayload == 0 {
@@ -131,6 +131,15 @@ func (p *parser) header(c *Credential) error {
 	}
 	c.body = c.coverage()
 	return p.regions(c, p.f.regionSet)
+}
+
+// repeated refuses a request in which a field that decides about the signature or
+// the body is there twice, since it would count once.
+func (p *parser) repeated(code iam.Code) error {
+	if p.f.repeated&^(fieldDate|fieldContentType) == 0 {
+		return nil
+	}
+	return errorf(code, "A header field that decides about the request was sent twice; send it once.")
 }
 
 // signedDate takes the time from X-Amz-Date, else from Date.
@@ -196,11 +205,11 @@ func (p *parser) presigned(c *Credential) error {
 	if err := p.presignedWindow(c); err != nil {
 		return err
 	}
-	if err := p.presignedPayload(c); err != nil {
+	if err := p.repeated(iam.SignatureDoesNotMatch); err != nil {
 		return err
 	}
-	if p.f.repeated&fieldHost != 0 {
-		return errorf(iam.SignatureDoesNotMatch, "The Host header field was sent twice; send it once.")
+	if err := p.presignedPayload(c); err != nil {
+		return err
 	}
 	regionSet := decode(q.regionSet)
 	return p.regions(c, regionSet)
@@ -249,8 +258,6 @@ func (c *Credential) window(expires int64, skew time.Duration) error {
 func (p *parser) presignedPayload(c *Credential) error {
 	payload := decode(p.p.payload)
 	switch {
-	case p.f.repeated&(fieldPayload|fieldDecodedLength|fieldContentLength) != 0:
-		return c.malformed("X-Amz-Content-Sha256 must be sent once, and be a SHA-256 in hexadecimal or a word that S3 documents")
 	case p.p.seen&paramPayload == 0 && p.f.seen&fieldPayload == 0:
 		payload = unsignedPayload
 	case p.p.seen&paramPayload == 0:

@@ -506,6 +506,29 @@ func TestTrap_DuplicateQueryCredentials(t *testing.T) {
 	}
 }
 
+// A parameter that decides about the signature counts in its own spelling only;
+// whoever reads the URL without regard to case must not see another one.
+func TestTrap_MisspeltQueryCredentials(t *testing.T) {
+	for _, param := range []string{"x-amz-content-sha256=UNSIGNED-PAYLOAD", "X-AMZ-REGION-SET=a", "x-amz-security-token=t"} {
+		_, err := verify(alice.presign(request("GET", "/b/k?"+param), 60))
+		rejected(t, param, err, AuthorizationQueryParametersError)
+	}
+}
+
+// A field that decides about the signature is refused twice even if the client has
+// signed the joined list.
+func TestTrap_DecidingHeaderTwiceThoughSigned(t *testing.T) {
+	for _, h := range []Header{{"Host", "other"}, {"Content-Length", "5"}, {"X-Amz-Decoded-Content-Length", "5"}, {"X-Amz-Region-Set", "*"}} {
+		r := request("PUT", "/b/k", h, h)
+		_, err := verify(alice.header(r, unsignedPayload))
+		rejected(t, h.Name+" twice", err, iam.SignatureDoesNotMatch)
+		_, err = verify(alice.presign(r, 60))
+		rejected(t, h.Name+" twice, presigned", err, iam.SignatureDoesNotMatch)
+		_, err = verify(r)
+		rejected(t, h.Name+" twice, anonymous", err, InvalidRequest)
+	}
+}
+
 // Section 6.6 of the S3 rules: announcing signed chunks and sending unsigned ones.
 func TestTrap_SignedChunksAreNotDowngraded(t *testing.T) {
 	s := alice.upload("hello", 64, streamingSigned)
@@ -518,6 +541,49 @@ func TestTrap_SignedChunksAreNotDowngraded(t *testing.T) {
 	s.trailer = s.trailer[:1]
 	_, err = receive(s.request, strings.NewReader(s.body()))
 	rejected(t, "unsigned trailer", err, iam.SignatureDoesNotMatch, IncompleteBody)
+}
+
+// Trailers are exactly those that x-amz-trailer names, each once.
+func TestTrap_TrailersAreThoseAnnounced(t *testing.T) {
+	s := alice.upload("hello", 64, streamingUnsignedTrailer, "x-amz-checksum-crc32", "x-amz-checksum-sha1")
+	for what, trailer := range map[string][]string{
+		"one is missing": s.trailer[:1], "none is there": nil, "one is there twice": append(s.trailer, s.trailer[0]),
+		"one is not announced": append(s.trailer, "x-amz-checksum-sha256:"+reference("x-amz-checksum-sha256", "hello")),
+		"one has no colon":     {s.trailer[0], "x-amz-checksum-sha1"},
+		"too many":             make([]string, 0, 50),
+	} {
+		damaged := s
+		for damaged.trailer = trailer; what == "too many" && len(damaged.trailer) < 50; {
+			damaged.trailer = append(damaged.trailer, "a:b")
+		}
+		_, err := receive(s.request, strings.NewReader(damaged.body()))
+		rejected(t, what, err, MalformedTrailerError)
+	}
+	plain := alice.upload("hello", 64, streamingSigned)
+	plain.trailer = s.trailer
+	_, err := receive(plain.request, strings.NewReader(plain.body()))
+	rejected(t, "trailers where none are announced", err, MalformedTrailerError)
+}
+
+// Clients without X-Amz-Date sign Date, in either of its forms; and then it has to
+// be signed.
+func TestTrap_DateInPlaceOfXAmzDate(t *testing.T) {
+	for _, date := range []string{"Tue, 24 Nov 2026 09:30:00 GMT", "20261124T093000Z"} {
+		dated := without(alice.header(request("GET", "/b/k", Header{"Date", date}), emptyHash), "X-Amz-Date")
+		dated = without(dated, "Authorization")
+		for _, names := range [][]string{{"date", "host", "x-amz-content-sha256"}, {"host", "x-amz-content-sha256"}} {
+			r := with(dated, "Authorization", fmt.Sprintf("AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s",
+				alice.id, alice.scope(), strings.Join(names, ";"), alice.sign(canonicalRequest(dated, S3, false, names, emptyHash))))
+			v, err := verify(r)
+			if names[0] == "host" {
+				rejected(t, date+" unsigned", err, iam.AccessDenied)
+			} else if err != nil || v.SignedAt() != iam.At(now) {
+				t.Errorf("%s: %v", date, err)
+			}
+		}
+	}
+	_, err := verify(edit(alice.header(request("GET", "/b/k", Header{"Date", "Tue, 24 Nov 2026 09:30:00 GMT"}), emptyHash), "X-Amz-Date", "2026", "x"))
+	rejected(t, "a broken X-Amz-Date beside a good Date", err, iam.AccessDenied)
 }
 
 // Class 16: signatures are compared in constant time, of the exact length, and a
@@ -553,6 +619,10 @@ func TestClass12_LineBreaksDoNotMoveTheCanonicalRequest(t *testing.T) {
 		_, err := verify(changed)
 		rejected(t, fmt.Sprintf("signed headers %q", names), err, AuthorizationHeaderMalformed)
 	}
+	_, err = verify(edit(r, "Authorization", "host;x-amz-content-sha256", "host:x-amz-content-sha256"))
+	rejected(t, "a colon between signed headers", err, AuthorizationHeaderMalformed)
+	_, err = verify(alice.header(request("PUT", "/b/k", Header{"x-amz-meta-a", "1\n2"}), emptyHash))
+	rejected(t, "a line break that the client signed", err, iam.SignatureDoesNotMatch)
 	r.Method = "PUT\n/b/k"
 	_, err = verify(r)
 	rejected(t, "a line break in the method", err, InvalidURI)
