@@ -85,7 +85,7 @@ func play(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	inside = theatre{name: "net/http", expired: "ExpiredToken",
+	inside = theatre{name: "inside", expired: "ExpiredToken",
 		Site: clients.Site{S3: p.S3, IAM: p.IAM, Dir: filepath.Join(dir, "inside"), Doorward: doorward},
 		root: clients.Credential{AccessKey: p.AccessKey, Secret: p.Secret}}
 	return m.Run(), nil
