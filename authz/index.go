@@ -252,7 +252,7 @@ func (r *ref) applies(q *query) (truth, Facts) {
 	case r.check == anyText:
 	case r.check == notListed:
 		result, missing = r.statement.outside(q)
-	case r.check == wholeTail || !q.bucketHead || q.allBuckets:
+	case r.check == wholeTail || !q.bucketHead:
 		if result, _, _ = r.pattern.matches(q); result == unknown {
 			result, missing = r.statement.listed(q)
 		}
