@@ -641,6 +641,17 @@ func TestClass12_SlashesInTheAccessKeyDoNotShiftTheScope(t *testing.T) {
 	}
 }
 
+// A credential without an access key id is malformed, not anonymous.
+func TestClass1_EmptyAccessKeyIsMalformed(t *testing.T) {
+	nobody := alice
+	nobody.id = ""
+	_, err := nobody.verify(nobody.header(request("GET", "/b/k"), emptyHash), S3Rules("eu-west-1"), now)
+	rejected(t, "header", err, AuthorizationHeaderMalformed)
+	_, err = nobody.verify(nobody.presign(request("GET", "/b/k"), 60), S3Rules("eu-west-1"), now)
+	rejected(t, "presigned", err, AuthorizationQueryParametersError)
+	rejected(t, "form", nobody.form(nil).post("/b", "x"), AuthorizationQueryParametersError)
+}
+
 // Class 16, Section 4: identity headers that the client sends change nothing, and
 // what a proxy may change is not covered either.
 func TestClass5_ForwardedHeadersAreNotRead(t *testing.T) {
