@@ -46,8 +46,12 @@ func (s *space) actions() (cells []actionCell, complete bool) {
 	for _, name := range familiar {
 		add(name)
 	}
-	for _, known := range policy.S3Actions {
-		add(known.Name)
+	for _, level := range []policy.Level{policy.OnObject, policy.OnBucket, policy.OnAccount, policy.OnOther} {
+		for _, known := range policy.S3Actions {
+			if known.Level == level {
+				add(known.Name)
+			}
+		}
 	}
 	for entry := range entries {
 		if !strings.ContainsAny(entry, "*?") {

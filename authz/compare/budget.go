@@ -9,7 +9,7 @@ const (
 	maxTexts = 20_000
 	// maxWork is the number of steps, over everything, after which a comparison
 	// gives up: seconds, not minutes.
-	maxWork = 4_000_000
+	maxWork = 2_000_000
 	// maxCallers is how many kinds of callers are told apart.
 	maxCallers = 2_000
 	// maxLists is how many lists of values are tried for a key with several values.

@@ -52,14 +52,14 @@ type Result struct {
 // condition keys, each of which may be missing. Both documents have to be of
 // kinds that name principals alike. They are not changed.
 func Compare(old, new *policy.Document) Result {
-	c, reason := prepare(byEffect, old, new)
+	c, reason := prepare(old, new)
 	if reason != "" {
 		return Result{Reason: reason}
 	}
 	var r Result
 	wider, narrower := none, none
-	r.Wider, wider = c.direction(1)
-	r.Narrower, narrower = c.direction(0)
+	r.Wider, wider = c.direction(1, anAllow, noDeny)
+	r.Narrower, narrower = c.direction(0, anAllow, noDeny)
 	switch {
 	case wider == found && narrower == found:
 		r.Verdict = Incomparable
@@ -104,7 +104,7 @@ type Check struct {
 // [Compare] it takes a Deny for no more than what is not allowed, as the limit
 // need not be a policy that is in force.
 func NotWiderThan(document, limit *policy.Document) Check {
-	c, reason := prepare(byAllow, limit, document)
+	c, reason := prepare(limit, document)
 	if reason != "" {
 		return Check{Reason: reason}
 	}
@@ -115,7 +115,7 @@ func NotWiderThan(document, limit *policy.Document) Check {
 // callers without credentials, whatever its conditions ask of the rest of the
 // request.
 func NoPublic(document *policy.Document) Check {
-	c, reason := prepare(byAllow, &policy.Document{Kind: document.Kind}, document)
+	c, reason := prepare(&policy.Document{Kind: document.Kind}, document)
 	switch {
 	case reason != "":
 		return Check{Reason: reason}
@@ -123,21 +123,24 @@ func NoPublic(document *policy.Document) Check {
 		return Check{Reason: "the document names no principals; only bucket and trust policies can be public"}
 	}
 	c.settings = c.settings[:1] // callers begins with the anonymous one
-	return c.check()
+	r := c.check()
+	if r.Witness != nil {
+		r.Witness.Old = authz.Decision{}
+	}
+	return r
 }
 
 // comparison is a pair of documents on the way to an answer.
 type comparison struct {
 	pair     [2]*policy.Document
-	by       order
 	settings []setting
 	texts    [2]string
 	reason   string
 }
 
 // prepare refuses what cannot be compared, with a reason.
-func prepare(by order, first, second *policy.Document) (c *comparison, reason string) {
-	c = &comparison{pair: [2]*policy.Document{first, second}, by: by}
+func prepare(first, second *policy.Document) (c *comparison, reason string) {
+	c = &comparison{pair: [2]*policy.Document{first, second}}
 	for side, d := range c.pair {
 		if notUnderstood(d) {
 			return nil, "a document holds what this version does not understand"
@@ -163,7 +166,7 @@ func notUnderstood(d *policy.Document) bool {
 }
 
 func (c *comparison) check() Check {
-	switch w, o := c.direction(1); o {
+	switch w, o := c.direction(1, anAllow); o {
 	case found:
 		return Check{Answer: Broken, Witness: w}
 	case open:
@@ -172,19 +175,22 @@ func (c *comparison) check() Check {
 	return Check{Answer: Holds}
 }
 
-// direction looks for a request that the document of one side decides as more.
-func (c *comparison) direction(side int) (*Witness, outcome) {
+// direction looks for a request by which the document of one side gains.
+func (c *comparison) direction(side int, gains ...gain) (*Witness, outcome) {
 	if c.texts[0] == c.texts[1] {
 		return nil, none
 	}
 	result := none
 	b := &budget{left: maxWork}
-	for _, p := range c.projections() {
-		w, o := c.find(p, side, b)
-		if o == found {
-			return w, found
+	projections := c.projections()
+	for _, what := range gains {
+		for _, p := range projections {
+			w, o := c.find(p, side, what, b)
+			if o == found {
+				return w, found
+			}
+			result = max(result, o)
 		}
-		result = max(result, o)
 	}
 	if result == open {
 		c.reason = "conditions or variables leave open whether there is such a request"
@@ -249,16 +255,17 @@ func speaks(n int, set setting, d *policy.Document, i int, asked map[string]bool
 
 // find searches a projection. With variables a first search proves that there is
 // nothing to be found, or else examples are looked for with values in their place.
-func (c *comparison) find(p projection, side int, b *budget) (w *Witness, o outcome) {
+func (c *comparison) find(p projection, side int, what gain, b *budget) (w *Witness, o outcome) {
 	attempt := func(pair [2]*policy.Document, fixed map[string]string) outcome {
 		s := newSpace(pair, func(side, statement int) bool { return p.speaks[side][statement] }, b)
 		s.fixed, s.anonymous = fixed, p.principal.Type == authz.Anonymous
-		return s.search(side, c.by, func(e example) bool {
+		return s.search(side, what, func(e example) bool {
 			candidate := c.witness(p.setting, e, s)
-			if c.more(side, candidate) {
+			confirmed := candidate.gains(side, what)
+			if confirmed {
 				w = candidate
 			}
-			return w != nil
+			return confirmed
 		})
 	}
 	o = attempt(c.pair, nil)
@@ -272,19 +279,4 @@ func (c *comparison) find(p projection, side int, b *budget) (w *Witness, o outc
 		}
 	}
 	return nil, open
-}
-
-// more reports whether the document of a side decides more.
-func (c *comparison) more(side int, w *Witness) bool {
-	rank := func(d authz.Decision) int {
-		switch {
-		case d.Allowed():
-			return 2
-		case c.by == byEffect && d.Explicit:
-			return 0
-		}
-		return 1
-	}
-	decisions := [2]authz.Decision{w.Old, w.New}
-	return rank(decisions[side]) > rank(decisions[1-side])
 }

@@ -4,15 +4,17 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/doorward/doorward/authz"
 	"github.com/doorward/doorward/authz/policy"
 )
 
 // document reads statements as a policy of the kind; single quotes stand for
-// double ones.
-func document(t testing.TB, kind policy.Kind, statements string) *policy.Document {
+// double ones, and circumflexes for single ones.
+func document(t rapid.TB, kind policy.Kind, statements string) *policy.Document {
 	t.Helper()
-	text := `{"Version":"2012-10-17","Statement":[` + strings.ReplaceAll(statements, "'", `"`) + `]}`
+	text := `{"Version":"2012-10-17","Statement":[` + strings.NewReplacer("'", `"`, "^", "'").Replace(statements) + `]}`
 	d, err := policy.Parse([]byte(text), kind)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
@@ -128,7 +130,7 @@ var mirrored = [...]Verdict{Unknown: Unknown, Equal: Equal, Narrower: Wider, Wid
 
 // confirm holds a result to its witnesses, with policies made anew from the
 // documents.
-func confirm(t testing.TB, r Result, old, new *policy.Document) {
+func confirm(t rapid.TB, r Result, old, new *policy.Document) {
 	t.Helper()
 	if (r.Verdict == Wider || r.Verdict == Incomparable) && r.Wider == nil || (r.Verdict == Narrower || r.Verdict == Incomparable) && r.Narrower == nil {
 		t.Errorf("%v without a witness", r.Verdict)

@@ -58,15 +58,14 @@ func newSpace(pair [2]*policy.Document, speaks func(side, statement int) bool, b
 	return s
 }
 
-// order says which decisions count as more.
-type order uint8
+// gain is what a document decides as more.
+type gain uint8
 
 const (
-	// byAllow tells an Allow from everything else.
-	byAllow order = iota
-	// byEffect also tells an explicit Deny from silence, so that it holds whatever
-	// other policies there are.
-	byEffect
+	// anAllow is a request that it allows and the other does not.
+	anAllow gain = iota
+	// noDeny is a request that the other denies explicitly and it does not.
+	noDeny
 )
 
 // example is a request that a search has come upon.
@@ -75,14 +74,17 @@ type example struct {
 	context          map[string]authz.Value
 }
 
-// search looks for a request that the document of one side decides as more than
-// the other's, and shows those it comes upon until confirm accepts one.
-func (s *space) search(side int, by order, confirm func(example) bool) outcome {
+// search looks for a request by which the document of one side gains on the
+// other, and shows those it comes upon until confirm accepts one.
+func (s *space) search(side int, what gain, confirm func(example) bool) outcome {
 	result := none
+	if !s.possible(side, what) {
+		return none
+	}
 	actions, complete := s.actions()
 	for _, a := range actions {
 		complete = s.resources(a, a.covers, func(c resourceCell) bool {
-			switch o := s.searchCell(side, by, a, c, confirm); o {
+			switch o := s.searchCell(side, what, a, c, confirm); o {
 			case found:
 				result = found
 			case open:
@@ -101,9 +103,9 @@ func (s *space) search(side int, by order, confirm func(example) bool) outcome {
 }
 
 // searchCell looks among the requests for one action on one resource.
-func (s *space) searchCell(side int, by order, a actionCell, c resourceCell, confirm func(example) bool) outcome {
+func (s *space) searchCell(side int, what gain, a actionCell, c resourceCell, confirm func(example) bool) outcome {
 	result := none
-	for _, g := range s.goals(side, by, c) {
+	for _, g := range s.goals(side, what, c) {
 		context, o := s.solve(s.puzzle(g, c))
 		if o == found && !s.abstract() && confirm(example{a.action, c.resource, context}) {
 			return found
@@ -127,23 +129,33 @@ type goal struct {
 	avoid func(*rule) bool
 }
 
-// goals are the ways in which a side's document can decide more than the other's:
-// it allows and the other does not, or the other denies and it does not.
-func (s *space) goals(side int, by order, c resourceCell) []goal {
+// possible reports whether there is a statement at all that the gain would be by.
+func (s *space) possible(side int, what gain) bool {
+	return slices.ContainsFunc(s.rules, func(r rule) bool {
+		if what == noDeny {
+			return r.side != side && r.statement.Effect == policy.Deny
+		}
+		return r.side == side && r.statement.Effect == policy.Allow
+	})
+}
+
+// goals are the ways to gain in a cell.
+func (s *space) goals(side int, what gain, c resourceCell) []goal {
 	var out []goal
 	other := 1 - side
 	ownDeny := func(r *rule) bool { return r.side == side && r.statement.Effect == policy.Deny }
+	if what == noDeny {
+		for _, deny := range s.matching(other, policy.Deny, c.lead) {
+			out = append(out, goal{[]*rule{deny}, ownDeny})
+		}
+		return out
+	}
 	stays := func(r *rule) bool { return ownDeny(r) || r.side == other && r.statement.Effect == policy.Allow }
 	denies := s.matching(other, policy.Deny, c.may)
 	for _, allow := range s.matching(side, policy.Allow, c.lead) {
 		out = append(out, goal{[]*rule{allow}, stays})
 		for _, deny := range denies {
 			out = append(out, goal{[]*rule{allow, deny}, ownDeny})
-		}
-	}
-	if by == byEffect {
-		for _, deny := range s.matching(other, policy.Deny, c.lead) {
-			out = append(out, goal{[]*rule{deny}, ownDeny})
 		}
 	}
 	return out

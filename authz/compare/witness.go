@@ -21,7 +21,7 @@ type Witness struct {
 	// Context holds the condition keys that matter, by name. All others are missing.
 	Context []Fact
 	// Old and New are the decisions of the two documents; of a check, those of the
-	// limit and of the document that is checked.
+	// limit, if there is one, and of the document that is checked.
 	Old, New authz.Decision
 }
 
@@ -68,4 +68,17 @@ func (c *comparison) witness(set setting, e example, s *space) *Witness {
 	w.Old = authz.Reference(set.policies(c.texts[0]), w.Request())
 	w.New = authz.Reference(set.policies(c.texts[1]), w.Request())
 	return w
+}
+
+// gains reports whether the evaluator confirms what the document of a side was
+// found to gain.
+func (w *Witness) gains(side int, what gain) bool {
+	own, other := w.Old, w.New
+	if side == 1 {
+		own, other = w.New, w.Old
+	}
+	if what == noDeny {
+		return other.Explicit && !own.Explicit
+	}
+	return own.Allowed() && !other.Allowed()
 }

@@ -24,7 +24,7 @@ func newPolicy(a *app) *cobra.Command {
 		Example: `  doorward policy create reports --document reports.json
   doorward policy list`,
 	}
-	cmd.AddCommand(newPolicyCreate(a), newPolicyList(a), newPolicyShow(a), newPolicyDelete(a), newPolicyLint(a))
+	cmd.AddCommand(newPolicyCreate(a), newPolicyList(a), newPolicyShow(a), newPolicyDelete(a), newPolicyLint(a), newPolicyDiff(a), newPolicyCheck(a))
 	return cmd
 }
 
