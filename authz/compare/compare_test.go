@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -79,6 +80,7 @@ var comparisons = []struct {
 	{"another key is incomparable", read(`'StringEquals':{'aws:UserAgent':'x'}`), read(`'StringEquals':{'aws:Referer':'x'}`), Incomparable},
 	{"a range in a range is narrower", read(`'IpAddress':{'aws:SourceIp':'10.0.0.0/8'}`), read(`'IpAddress':{'aws:SourceIp':'10.1.0.0/16'}`), Narrower},
 	{"two halves are a range", read(`'IpAddress':{'aws:SourceIp':'10.0.0.0/8'}`), read(`'IpAddress':{'aws:SourceIp':['10.0.0.0/9','10.128.0.0/9']}`), Equal},
+	{"half of a range is narrower", read(`'IpAddress':{'aws:SourceIp':'10.0.0.0/8'}`), read(`'IpAddress':{'aws:SourceIp':'10.0.0.0/9'}`), Narrower},
 	{"not in a range and missing are both outside", read(`'NotIpAddress':{'aws:SourceIp':'10.0.0.0/8'}`), read(`'NotIpAddressIfExists':{'aws:SourceIp':'10.0.0.0/8'}`), Equal},
 	{"IfExists takes in a missing key", read(`'NumericLessThan':{'s3:max-keys':'10'}`), read(`'NumericLessThanIfExists':{'s3:max-keys':'10'}`), Wider},
 	{"less or equal takes in the bound", read(`'NumericLessThan':{'s3:max-keys':'10'}`), read(`'NumericLessThanEquals':{'s3:max-keys':'10.0'}`), Wider},
@@ -103,6 +105,8 @@ var comparisons = []struct {
 	{"a longer prefix after a variable is narrower", readOn(`'arn:aws:s3:::home/${aws:username}/*'`), readOn(`'arn:aws:s3:::home/${aws:username}/a/*'`), Narrower},
 	{"two variables are incomparable", readOn(`'arn:aws:s3:::home/${aws:username}/*'`), readOn(`'arn:aws:s3:::home/${aws:userid}/*'`), Incomparable},
 	{"a value may be a text that is denied", readOn(`'arn:aws:s3:::home/${aws:username}/*'`), readOn(`'arn:aws:s3:::home/${aws:username}/*'`) + `,{'Effect':'Deny','Action':'s3:GetObject','Resource':'arn:aws:s3:::home/bob/*'}`, Narrower},
+	{"a value may be longer than a character, and is not every one", readOn(`'arn:aws:s3:::a/${aws:username}'`), readOn(`'arn:aws:s3:::a/?'`), Incomparable},
+	{"an Allow with NotResource may not apply for want of a value", `{'Effect':'Allow','Action':'s3:*','NotResource':'arn:aws:s3:::a/${aws:username}'}`, `{'Effect':'Allow','Action':'s3:*','NotResource':'arn:aws:s3:::a/${aws:username}'},` + readOn(`'arn:aws:s3:::b/*'`), Unknown},
 	{"NotResource with a variable is equal to itself", `{'Effect':'Allow','Action':'s3:GetObject','NotResource':'arn:aws:s3:::home/${aws:username}/*'}`, `{'Effect':'Allow','Action':['s3:GetObject'],'NotResource':['arn:aws:s3:::home/${aws:username}/*']}`, Equal},
 	{"a condition with a variable is equal to itself", read(`'StringLike':{'s3:prefix':'${aws:username}/*'}`), `{'Sid':'x',` + read(`'StringLike':{'s3:prefix':'${aws:username}/*'}`)[1:], Equal},
 	{"a condition with a variable narrows", allowRead, read(`'StringLike':{'s3:prefix':'${aws:username}/*'}`), Narrower},
@@ -245,6 +249,7 @@ var principals = []struct {
 	{"an account lets more callers in, but a user more strongly", to(anAccount, ""), to(alice, ""), Incomparable},
 	{"a user beside its account is wider", to(anAccount, ""), to(anAccount, "") + "," + to(alice, ""), Wider},
 	{"a session is named more strongly than by its role", to(role, ""), to(role, "") + "," + to(oneTime, ""), Wider},
+	{"one session is not all of its role's", to(role, ""), to(oneTime, ""), Incomparable},
 	{"everyone takes in every session, but not beyond a session policy", to(`'*'`, ""), to(`'*'`, "") + "," + to(oneTime, ""), Wider},
 	{"a user takes nothing from everyone", to(`'*'`, ""), to(`'*'`, "") + "," + to(alice, ""), Equal},
 	{"a canonical user beside everyone changes nothing", to(`'*'`, ""), to(`'*'`, "") + "," + to(`{'CanonicalUser':'79a5'}`, ""), Equal},
@@ -304,5 +309,20 @@ func TestABoundThatIsHitClaimsNothing(t *testing.T) {
 	r := Compare(old, new)
 	if r.Verdict != Unknown || !strings.Contains(r.Reason, "bound") {
 		t.Errorf("%v %q", r.Verdict, r.Reason)
+	}
+}
+
+func TestALargePolicyIsDecidedWithinTheBound(t *testing.T) {
+	statements := func(n int) string {
+		var list []string
+		for i := range n {
+			list = append(list, fmt.Sprintf(`{'Effect':'Allow','Action':['s3:GetObject','s3:PutObject'],'Resource':'arn:aws:s3:::bucket-%d/team/*','Condition':{'IpAddress':{'aws:SourceIp':'10.%d.0.0/16'}}}`, i, i))
+		}
+		return strings.Join(list, ",")
+	}
+	smaller, larger := document(t, policy.Identity, statements(99)), document(t, policy.Identity, statements(100))
+	r := Compare(smaller, larger)
+	if r.Verdict != Wider || !strings.HasPrefix(r.Wider.Resource, s3ARN+"bucket-99/team/") {
+		t.Errorf("%v %+v %s", r.Verdict, r.Wider, r.Reason)
 	}
 }

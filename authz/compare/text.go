@@ -87,10 +87,6 @@ func (s symbols) arnItems(segments []string, wholeVariables, variables bool) []i
 	return out
 }
 
-func hasVariable(items []item) bool {
-	return slices.ContainsFunc(items, func(i item) bool { return i.kind == variable })
-}
-
 // matches reports whether a plain character or a variable's symbol is one of those
 // that the item stands for.
 func (i item) matches(r rune) bool {
