@@ -166,8 +166,8 @@ func (p *parser) signedDate(c *Credential) error {
 
 // skewed checks a header signature's time against the clock.
 func (c *Credential) skewed(limit time.Duration) error {
-	age := c.now.Go().Sub(c.signedAt.Go())
-	if -limit <= age && age <= limit {
+	age, most := c.now-c.signedAt, iam.Time(limit.Milliseconds())
+	if -most <= age && age <= most {
 		return nil
 	}
 	now := c.now.Go()

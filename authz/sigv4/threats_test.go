@@ -641,6 +641,16 @@ func TestClass12_SlashesInTheAccessKeyDoNotShiftTheScope(t *testing.T) {
 	}
 }
 
+// The scope ends in a part that is aws4_request, not in a part that ends so.
+func TestClass12_ScopeEndsInTheWholeTerminator(t *testing.T) {
+	for _, end := range []string{"xaws4_request", "aws4_requestx", "aws4_request/", "", "AWS4_REQUEST"} {
+		_, err := verify(edit(alice.header(request("GET", "/b/k"), emptyHash), "Authorization", "aws4_request", end))
+		rejected(t, "header "+end, err, AuthorizationHeaderMalformed)
+		_, err = verify(editTarget(alice.presign(request("GET", "/b/k"), 60), "aws4_request", end))
+		rejected(t, "presigned "+end, err, AuthorizationQueryParametersError)
+	}
+}
+
 // A credential without an access key id is malformed, not anonymous.
 func TestClass1_EmptyAccessKeyIsMalformed(t *testing.T) {
 	nobody := alice
