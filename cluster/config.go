@@ -23,7 +23,7 @@ type Config struct {
 	Root seal.Source
 
 	// Former are root keys that were in use before. What they sealed can still be
-	// opened; it is sealed anew under Root in the background.
+	// opened; new secrets are sealed under Root, and what was sealed before stays so.
 	Former []seal.Source
 
 	// Listen is the address of the one port for other nodes and sidecars; empty: none,

@@ -131,7 +131,10 @@ func (n *Node) candidate(s raft.Status) string {
 }
 
 // compareLoop compares this node's state with the leader's. Two replicas that have
-// applied the same log cannot differ; if they do, this node stops serving.
+// applied the same log cannot differ; if they do, this node says so in its log and
+// in Trouble, which readiness follows. It goes on answering whoever asks it anyway.
+// The sum covers what sidecars see; sealed secrets and remembered requests it does
+// not.
 func (n *Node) compareLoop(ctx context.Context) error {
 	tick := time.NewTicker(n.cfg.CompareEvery)
 	defer tick.Stop()
