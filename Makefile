@@ -1,7 +1,8 @@
 # `make` lists the targets.
 GO      ?= go
 BIN     := bin
-BUILD   := CGO_ENABLED=0 $(GO) build -trimpath
+BUILD   := CGO_ENABLED=0 $(GO) build
+FLAGS   := -trimpath
 MODULES := $(patsubst %/go.mod,%,$(wildcard go.mod */go.mod */*/go.mod))
 
 # The cluster scenarios run alone, because they bound how long a failover may take,
@@ -15,13 +16,13 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/doorward
-	$(BUILD) -o $(BIN)/doorward ./cmd/doorward
+	$(BUILD) $(FLAGS) -o $(BIN)/doorward ./cmd/doorward
 
 gateway: ## build bin/versitygw, the stock S3 server of the demo and the tests
-	$(BUILD) -C e2e -o ../$(BIN)/versitygw github.com/versity/versitygw/cmd/versitygw
+	$(BUILD) -C e2e $(FLAGS) -o ../$(BIN)/versitygw github.com/versity/versitygw/cmd/versitygw
 
 demo: build gateway ## play the story: a real S3 server asks Doorward on every request (KEEP=1 leaves both running)
-	@$(BUILD) -C e2e -o ../$(BIN)/demo ./cmd/demo
+	@$(BUILD) -C e2e $(FLAGS) -o ../$(BIN)/demo ./cmd/demo
 	@$(BIN)/demo -doorward $(BIN)/doorward -versitygw $(BIN)/versitygw $(if $(KEEP),-keep)
 
 test: check-format test-unit test-e2e ## run every test
@@ -39,7 +40,7 @@ test-e2e: build gateway ## run the tests with a real S3 server and real clients
 	$(GO) test -C e2e -count=1 -timeout 15m ./...
 
 lint: check-format ## vet and staticcheck in every module
-	$(BUILD) -C tools -o ../$(BIN)/staticcheck honnef.co/go/tools/cmd/staticcheck
+	$(BUILD) -C tools $(FLAGS) -o ../$(BIN)/staticcheck honnef.co/go/tools/cmd/staticcheck
 	for m in $(MODULES); do (cd $$m && $(GO) vet ./... && $(CURDIR)/$(BIN)/staticcheck ./...) || exit 1; done
 
 FUZZTIME ?= 20s
