@@ -35,6 +35,7 @@ type Hello struct {
 	Applied   iam.Index // of the node's view
 	Floor     iam.Index // the oldest index from which the node can continue with deltas
 	TokenKeys [][]byte  // keys that open session tokens, current first, as token.Import takes them
+	Nodes     []string  // addresses at which a node of the cluster can be followed, this one among them
 }
 
 // SnapshotBegin announces all records of a view. The follower builds them aside

@@ -32,6 +32,13 @@ const (
 	typePong          = 7
 	typeSigningKeys   = 8
 	typeGoAway        = 9
+	typeSubscribe     = 10
+	typeProgress      = 11
+	typeConfirm       = 12
+	typeAskKey        = 13
+	typeKey           = 14
+	typeRefused       = 15
+	lastType          = typeRefused
 )
 
 // AppendFrame appends f to b. The error wraps [ErrTooLarge] if f is larger than
@@ -56,16 +63,26 @@ func AppendFrame(b []byte, f Frame) ([]byte, error) {
 // FrameReader reads frames from a stream.
 type FrameReader struct {
 	in  *bufio.Reader
+	max uint32 // bytes of a frame
 	buf []byte
 	c   *codec
 }
 
 // NewFrameReader returns a reader of the frames that come from r.
-func NewFrameReader(r io.Reader) *FrameReader {
+func NewFrameReader(r io.Reader) *FrameReader { return newFrameReader(r, 64<<10, MaxFrame) }
+
+// NewFollowerReader is NewFrameReader for what a follower sends, which is never
+// larger than [MaxFollowerFrame].
+func NewFollowerReader(r io.Reader) *FrameReader { return newFrameReader(r, 4<<10, MaxFollowerFrame) }
+
+func newFrameReader(r io.Reader, buffer int, max uint32) *FrameReader {
 	c := newReader()
 	c.lenient, c.public = true, true
-	return &FrameReader{in: bufio.NewReaderSize(r, 64<<10), c: c}
+	return &FrameReader{in: bufio.NewReaderSize(r, buffer), max: max, c: c}
 }
+
+// Buffered returns how many bytes have arrived that Read has not returned yet.
+func (r *FrameReader) Buffered() int { return r.in.Buffered() }
 
 // Read returns the next frame. Frames of types that this build does not know are
 // passed over. Errors: io.EOF at the end of the stream between two frames,
@@ -80,7 +97,7 @@ func (r *FrameReader) Read() (Frame, error) {
 		if kind == 0 {
 			return nil, fmt.Errorf("%w: frame of type 0", ErrCorrupt)
 		}
-		if kind > typeGoAway {
+		if kind > lastType {
 			continue
 		}
 		return r.decode(kind, body)
@@ -110,8 +127,8 @@ func (r *FrameReader) next() (kind byte, body []byte, err error) {
 		return 0, nil, err
 	}
 	size := binary.BigEndian.Uint32(header[:])
-	if size < 1 || size > MaxFrame-4 {
-		return 0, nil, fmt.Errorf("%w: frame of %d bytes, 1 to %d are possible", ErrTooLarge, size, MaxFrame-4)
+	if size < 1 || size > r.max-4 {
+		return 0, nil, fmt.Errorf("%w: frame of %d bytes, 1 to %d are possible", ErrTooLarge, size, r.max-4)
 	}
 	r.buf, err = readGrowing(r.in, r.buf[:0], int(size-1))
 	return header[4], r.buf, err
@@ -159,6 +176,18 @@ func typeOf(f Frame) byte {
 		return typeSigningKeys
 	case GoAway:
 		return typeGoAway
+	case Subscribe:
+		return typeSubscribe
+	case Progress:
+		return typeProgress
+	case Confirm:
+		return typeConfirm
+	case AskKey:
+		return typeAskKey
+	case Key:
+		return typeKey
+	case Refused:
+		return typeRefused
 	}
 	return 0
 }
@@ -184,6 +213,18 @@ func (c *codec) frame(kind byte, f *Frame) byte {
 		inFrame(c, f, c.signingKeys)
 	case typeGoAway:
 		inFrame(c, f, c.goAway)
+	case typeSubscribe:
+		inFrame(c, f, c.subscribe)
+	case typeProgress:
+		inFrame(c, f, c.progress)
+	case typeConfirm:
+		inFrame(c, f, c.confirm)
+	case typeAskKey:
+		inFrame(c, f, c.askKey)
+	case typeKey:
+		inFrame(c, f, c.key)
+	case typeRefused:
+		inFrame(c, f, c.refused)
 	default:
 		c.fail("%T is no frame", *f)
 	}
@@ -200,13 +241,14 @@ func inFrame[T Frame](c *codec, f *Frame, body func(*T)) {
 }
 
 func (c *codec) hello(v *Hello) {
-	c.record(6, func() {
+	c.record(7, func() {
 		text(c, &v.Cluster)
 		number(c, &v.Epoch)
 		text(c, &v.Node)
 		number(c, &v.Applied)
 		number(c, &v.Floor)
 		list(c, &v.TokenKeys, c.bytes)
+		texts(c, &v.Nodes)
 	})
 }
 
