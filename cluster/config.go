@@ -70,6 +70,10 @@ type Config struct {
 	ExpireEvery time.Duration
 	ExpireBatch uint32
 
+	// RecordUsesEvery is how often a node writes when access keys were last used, as
+	// sidecars tell it; 1 min. A key has one write a day at most.
+	RecordUsesEvery time.Duration
+
 	// Raft is how the log is kept. Its Dir, Network and Logger are set by the node.
 	Raft raft.Config
 
@@ -84,7 +88,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Regions: []string{"us-east-1"},
-		Timeout: 5 * time.Second, ExpireEvery: time.Minute, ExpireBatch: 1024,
+		Timeout: 5 * time.Second, ExpireEvery: time.Minute, ExpireBatch: 1024, RecordUsesEvery: time.Minute,
 		MaxVoters: 5, CatchUp: 256, Stable: 10 * time.Second,
 		ReconcileEvery: time.Second, MeetEvery: 5 * time.Second, CompareEvery: 30 * time.Second,
 		Raft: raft.DefaultConfig(),
@@ -102,6 +106,8 @@ func (c *Config) Validate() error {
 		return errors.New("cluster config: Regions is empty, the region of the S3 servers is needed")
 	case c.Timeout <= 0 || c.ExpireEvery <= 0 || c.ExpireBatch < 1:
 		return fmt.Errorf("cluster config: Timeout %v and ExpireEvery %v have to be positive, ExpireBatch %d at least 1", c.Timeout, c.ExpireEvery, c.ExpireBatch)
+	case c.RecordUsesEvery <= 0:
+		return errors.New("cluster config: RecordUsesEvery has to be positive")
 	case c.MaxVoters < 1 || c.Stable < 0 || c.ReconcileEvery <= 0 || c.MeetEvery <= 0 || c.CompareEvery <= 0:
 		return errors.New("cluster config: MaxVoters has to be at least 1, ReconcileEvery, MeetEvery and CompareEvery positive")
 	}

@@ -2,7 +2,9 @@ package cluster
 
 import (
 	"context"
+	"time"
 
+	"github.com/doorward/doorward/cluster/feed"
 	"github.com/doorward/doorward/cluster/peer"
 	"github.com/doorward/doorward/iam"
 )
@@ -59,6 +61,14 @@ func (h handler) Health() peer.Health {
 		Version: h.node.cfg.Version, Trouble: h.node.Trouble(),
 	}
 }
+
+// Fence waits for the sidecars of this node.
+func (h handler) Fence(index iam.Index, limit time.Duration) []feed.Follower {
+	return h.node.fenceHere(context.Background(), index, min(limit, maxFence))
+}
+
+// maxFence bounds the wait that another node may ask for.
+const maxFence = time.Minute
 
 // SumAt returns the sum of the view at an index.
 func (h handler) SumAt(index uint64) string {

@@ -30,6 +30,7 @@ type Node struct {
 	mesh     *mesh.Mesh // nil for a node that is alone, as is pool
 	pool     *peer.Pool
 	book     book
+	uses     uses
 	health   healths
 	trouble  atomic.Pointer[string] // why the node is not fit for service
 	removed  chan struct{}          // closed when the node is no member any longer
@@ -68,7 +69,8 @@ func Open(cfg Config) (*Node, error) {
 	}
 	n.feed = feed.New(feed.Config{
 		Node: n.raft.ID(), View: n.machine.View, TokenKeys: n.tokenKeys, OpenSecret: n.OpenSecret,
-		Now: cfg.Now, Regions: cfg.Regions,
+		Now: cfg.Now, Regions: cfg.Regions, Confirm: n.readIndex, Nodes: n.feedNodes,
+		Used: func(reported []iam.Use) { n.uses.add(n, reported) },
 	})
 	r.feed = n.feed
 	return n, nil
@@ -115,12 +117,12 @@ func (n *Node) portLoops() []func(context.Context) error {
 		peer.Serve(n.mesh.Listener(mesh.RPC), handler{n})
 		return nil
 	}
-	return []func(context.Context) error{n.mesh.Run, serve}
+	return []func(context.Context) error{n.mesh.Run, serve, n.followPort}
 }
 
 // workLoops are what a node does by itself.
 func (n *Node) workLoops() []func(context.Context) error {
-	loops := []func(context.Context) error{n.feed.Run, n.expireLoop}
+	loops := []func(context.Context) error{n.feed.Run, n.expireLoop, n.useLoop}
 	if n.mesh != nil {
 		loops = append(loops, n.meetLoop, n.reconcileLoop, n.compareLoop)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/doorward/doorward/iam"
@@ -25,6 +26,15 @@ type Config struct {
 	TokenKeys func() [][]byte
 	// OpenSecret opens a sealed secret.
 	OpenSecret func(iam.AccessKeyID, iam.Sealed) ([]byte, error)
+	// Confirm returns an index at or past every write that was acknowledged before the
+	// call. The feed asks one question at a time for all of its followers.
+	Confirm func(context.Context) (iam.Index, error)
+	// Nodes returns the addresses at which nodes of the cluster can be followed; nil:
+	// none is told.
+	Nodes func() []string
+	// Used takes what followers say of keys that were in use; nil: nobody does. It must
+	// not wait.
+	Used func([]iam.Use)
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Regions get signing keys without asking, service s3; us-east-1 if empty.
@@ -41,6 +51,7 @@ const (
 	readSteps        = 256 // at a time
 	patience         = 2 * time.Second
 	goAwayRetry      = 1000 // ms
+	maxSnapshots     = 4    // sent at once: a fleet that comes back takes turns
 )
 
 // Feed is the change stream of one node. All methods are safe for concurrent use,
@@ -50,6 +61,8 @@ type Feed struct {
 	ring      *ring
 	followers *followers
 	recent    *recent
+	confirms  confirms
+	snapshots chan struct{} // holds a token for each snapshot that may be sent at once
 }
 
 // New makes a feed with an empty ring.
@@ -66,7 +79,10 @@ func New(cfg Config) *Feed {
 	if cfg.RingBytes == 0 {
 		cfg.RingBytes = defaultRingBytes
 	}
-	return &Feed{cfg: cfg, ring: newRing(cfg.RingSteps, cfg.RingBytes), followers: newFollowers(), recent: newRecent()}
+	return &Feed{
+		cfg: cfg, ring: newRing(cfg.RingSteps, cfg.RingBytes), followers: newFollowers(cfg.Now), recent: newRecent(),
+		snapshots: make(chan struct{}, maxSnapshots),
+	}
 }
 
 // Step is what one entry of the log did.
@@ -96,7 +112,7 @@ func newStep(s Step) *step {
 	made.frame = wire.Delta{Prev: s.Prev, Index: made.index, Changes: wire.Public(s.Changes), Sum: made.sum}
 	for _, c := range s.Changes {
 		switch {
-		case c.AccessKey != nil:
+		case c.AccessKey != nil && c.AccessKey.LastUsed == 0:
 			made.secrets = append(made.secrets, secret{c.AccessKey.ID, c.AccessKey.Secret})
 		case c.Session != nil:
 			made.secrets = append(made.secrets, secret{c.Session.Key, c.Session.Secret})
@@ -123,31 +139,65 @@ func (f *Feed) Reset(v *state.View) { f.ring.reset(v) }
 // first. It returns when ctx is done, with [ErrBehind], or with sink's error.
 // Frames are shared with other followers and must not be changed.
 func (f *Feed) Follow(ctx context.Context, from wire.Position, sink func(wire.Frame) error) error {
-	member := f.followers.join("in process", from.Index)
+	member := f.followers.join(Follower{Name: f.cfg.Node + " (in process)", Instance: rand.Uint64(), Serves: from.Index > 0})
 	defer f.followers.leave(member)
-	deliver := func(s *step) error {
-		if err := sink(s.frame); err != nil {
-			return err
-		}
-		if keys := f.keysOf(s); len(keys) > 0 {
-			if err := sink(wire.SigningKeys{Keys: keys}); err != nil {
-				return err
-			}
-		}
-		f.followers.reached(member, s.index)
-		return nil
-	}
-	return f.follow(ctx, from, sink, deliver)
+	return f.follow(ctx, from, inProcess{f, member, sink})
 }
 
+// outlet is where a follower takes frames.
+type outlet interface {
+	// frame delivers a frame that is this follower's own.
+	frame(wire.Frame) error
+	// step delivers a step, which is shared.
+	step(*step) error
+	// idle says that nothing follows for the moment.
+	idle() error
+	// placed says that the follower is in the ring at an index.
+	placed(iam.Index)
+	// answers are frames that somebody else has for the follower; nil: nobody.
+	answers() <-chan wire.Frame
+}
+
+// inProcess is an outlet that is a function.
+type inProcess struct {
+	feed   *Feed
+	member *follower
+	sink   func(wire.Frame) error
+}
+
+func (o inProcess) frame(frame wire.Frame) error {
+	err := o.sink(frame)
+	if end, ok := frame.(wire.SnapshotEnd); ok && err == nil {
+		o.feed.followers.reached(o.member, end.Position.Index)
+	}
+	return err
+}
+
+func (o inProcess) step(s *step) error {
+	if err := o.sink(s.frame); err != nil {
+		return err
+	}
+	if keys := o.feed.keysOf(s); len(keys) > 0 {
+		if err := o.sink(wire.SigningKeys{Keys: keys}); err != nil {
+			return err
+		}
+	}
+	o.feed.followers.reached(o.member, s.index)
+	return nil
+}
+
+func (o inProcess) placed(index iam.Index)   { o.feed.followers.reached(o.member, index) }
+func (inProcess) idle() error                { return nil }
+func (inProcess) answers() <-chan wire.Frame { return nil }
+
 // follow runs one follower through as many eras as there are.
-func (f *Feed) follow(ctx context.Context, from wire.Position, sink func(wire.Frame) error, deliver func(*step) error) error {
+func (f *Feed) follow(ctx context.Context, from wire.Position, out outlet) error {
 	for {
-		at, era, err := f.begin(ctx, from, sink)
+		at, era, err := f.begin(ctx, from, out)
 		if err != nil {
 			return err
 		}
-		if err := f.stream(ctx, at, era, sink, deliver); err != nil {
+		if err := f.stream(ctx, at, era, out); err != nil {
 			return err
 		}
 		from = wire.Position{} // the era has ended
@@ -155,8 +205,8 @@ func (f *Feed) follow(ctx context.Context, from wire.Position, sink func(wire.Fr
 }
 
 // begin greets a follower and brings it to a place in the ring.
-func (f *Feed) begin(ctx context.Context, from wire.Position, sink func(wire.Frame) error) (at, era uint64, err error) {
-	if err := f.await(ctx, from, sink); err != nil {
+func (f *Feed) begin(ctx context.Context, from wire.Position, out outlet) (at, era uint64, err error) {
+	if err := f.await(ctx, from, out); err != nil {
 		return 0, 0, err
 	}
 	v := f.cfg.View()
@@ -165,15 +215,19 @@ func (f *Feed) begin(ctx context.Context, from wire.Position, sink func(wire.Fra
 		Cluster: here.Cluster, Epoch: here.Epoch, Node: f.cfg.Node,
 		Applied: here.Index, Floor: f.ring.floor(), TokenKeys: f.cfg.TokenKeys(),
 	}
-	if err := sink(hello); err != nil {
+	if f.cfg.Nodes != nil {
+		hello.Nodes = f.cfg.Nodes()
+	}
+	if err := out.frame(hello); err != nil {
 		return 0, 0, err
 	}
 	if from.Cluster == here.Cluster && from.Epoch == here.Epoch {
 		if at, era, ok := f.ring.place(from.Index, from.Sum); ok {
+			out.placed(from.Index)
 			return at, era, nil
 		}
 	}
-	if err := f.snapshot(ctx, v, sink); err != nil {
+	if err := f.snapshot(ctx, v, out); err != nil {
 		return 0, 0, err
 	}
 	// The ring may lack v's own step for a moment, because views are published first.
@@ -201,7 +255,7 @@ func (f *Feed) placeOf(ctx context.Context, v *state.View) (at, era uint64, ok b
 
 // await keeps a follower from going back in time: one that has seen more than this
 // node has waits a little, and is sent elsewhere if that does not help.
-func (f *Feed) await(ctx context.Context, from wire.Position, sink func(wire.Frame) error) error {
+func (f *Feed) await(ctx context.Context, from wire.Position, out outlet) error {
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	for {
@@ -220,7 +274,7 @@ func (f *Feed) await(ctx context.Context, from wire.Position, sink func(wire.Fra
 			if !ready {
 				reason = fmt.Sprintf("node %s has no state yet", f.cfg.Node)
 			}
-			if err := sink(wire.GoAway{Reason: reason, Retry: goAwayRetry}); err != nil {
+			if err := errors.Join(out.frame(wire.GoAway{Reason: reason, Retry: goAwayRetry}), out.idle()); err != nil {
 				return err
 			}
 			return errors.New("feed: " + reason)
@@ -228,14 +282,18 @@ func (f *Feed) await(ctx context.Context, from wire.Position, sink func(wire.Fra
 	}
 }
 
-func (f *Feed) snapshot(ctx context.Context, v *state.View, sink func(wire.Frame) error) error {
+func (f *Feed) snapshot(ctx context.Context, v *state.View, out outlet) error {
+	if err := f.takeTurn(ctx, out); err != nil {
+		return err
+	}
+	defer func() { <-f.snapshots }()
 	position := wire.PositionOf(v)
-	if err := sink(wire.SnapshotBegin{Position: position, Records: countRecords(v)}); err != nil {
+	if err := out.frame(wire.SnapshotBegin{Position: position, Records: countRecords(v)}); err != nil {
 		return err
 	}
 	chunk := make([]iam.Change, 0, chunkRecords)
 	send := func() error {
-		err := sink(wire.SnapshotChunk{Changes: wire.Public(chunk)})
+		err := out.frame(wire.SnapshotChunk{Changes: wire.Public(chunk)})
 		chunk = chunk[:0]
 		return err
 	}
@@ -251,7 +309,26 @@ func (f *Feed) snapshot(ctx context.Context, v *state.View, sink func(wire.Frame
 			return err
 		}
 	}
-	return sink(wire.SnapshotEnd{Position: position})
+	return out.frame(wire.SnapshotEnd{Position: position})
+}
+
+// takeTurn waits until a snapshot may be sent. The sender gives the turn back.
+func (f *Feed) takeTurn(ctx context.Context, out outlet) error {
+	for {
+		if err := out.idle(); err != nil {
+			return err
+		}
+		select {
+		case f.snapshots <- struct{}{}:
+			return nil
+		case answer := <-out.answers():
+			if err := out.frame(answer); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func countRecords(v *state.View) (n uint64) {
@@ -262,7 +339,7 @@ func countRecords(v *state.View) (n uint64) {
 }
 
 // stream delivers steps until something ends it; nil means that the era has.
-func (f *Feed) stream(ctx context.Context, at, era uint64, sink func(wire.Frame) error, deliver func(*step) error) error {
+func (f *Feed) stream(ctx context.Context, at, era uint64, out outlet) error {
 	rollover := f.recent.subscribe()
 	defer f.recent.unsubscribe(rollover)
 	for {
@@ -274,7 +351,7 @@ func (f *Feed) stream(ctx context.Context, at, era uint64, sink func(wire.Frame)
 			return ErrBehind
 		}
 		for _, s := range steps {
-			if err := deliver(s); err != nil {
+			if err := out.step(s); err != nil {
 				return err
 			}
 			at++
@@ -285,14 +362,33 @@ func (f *Feed) stream(ctx context.Context, at, era uint64, sink func(wire.Frame)
 			}
 			continue
 		}
-		select {
-		case <-more:
-		case keys := <-rollover:
-			if err := sink(wire.SigningKeys{Keys: keys}); err != nil {
+		if err := f.linger(ctx, more, rollover, out); err != nil {
+			return err
+		}
+	}
+}
+
+// linger delivers what is not a step until there is one.
+func (f *Feed) linger(ctx context.Context, more <-chan struct{}, rollover <-chan []wire.SigningKey, out outlet) error {
+	for {
+		if len(out.answers()) == 0 {
+			if err := out.idle(); err != nil {
 				return err
 			}
+		}
+		var err error
+		select {
+		case <-more:
+			return nil
+		case keys := <-rollover:
+			err = out.frame(wire.SigningKeys{Keys: keys})
+		case answer := <-out.answers():
+			err = out.frame(answer)
 		case <-ctx.Done():
 			return ctx.Err()
+		}
+		if err != nil {
+			return err
 		}
 	}
 }

@@ -91,6 +91,17 @@ func (f *Feed) keysOf(s *step) []wire.SigningKey {
 	return s.keys
 }
 
+// encodedKeys returns the frame of the keys that go with a step, empty if there are
+// none.
+func (f *Feed) encodedKeys(s *step) ([]byte, error) {
+	keys := f.keysOf(s)
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	s.keyBytesOnce.Do(func() { s.keyBytes, s.keyBytesErr = wire.AppendFrame(nil, wire.SigningKeys{Keys: keys}) })
+	return s.keyBytes, s.keyBytesErr
+}
+
 // keysFor derives the keys of a secret for some days in all regions. A secret that
 // does not open gives none: whoever needs it asks and is told why.
 func (f *Feed) keysFor(s secret, days ...time.Time) []wire.SigningKey {

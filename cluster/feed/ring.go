@@ -28,6 +28,10 @@ type step struct {
 	keysOnce sync.Once
 	keys     []wire.SigningKey
 
+	keyBytesOnce sync.Once
+	keyBytes     []byte
+	keyBytesErr  error
+
 	bytesOnce sync.Once
 	bytes     []byte
 	bytesErr  error

@@ -73,7 +73,7 @@ func readMessage(r io.Reader, message any) error {
 type Conn struct {
 	net.Conn
 	Peer Peer
-	mesh *Mesh
+	mesh *Mesh // nil for a member without a port
 }
 
 // Peer is who is at the other end.
@@ -85,6 +85,8 @@ type Peer struct {
 
 // Close ends the connection. It is safe to call twice.
 func (c *Conn) Close() error {
-	c.mesh.forget(c)
+	if c.mesh != nil {
+		c.mesh.forget(c)
+	}
 	return c.Conn.Close()
 }

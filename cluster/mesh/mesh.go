@@ -240,7 +240,7 @@ func (m *Mesh) welcome(c *Conn) (Protocol, error) {
 	}
 	c.Peer.ID, c.Peer.Cluster = h.From, h.Cluster
 	answer := welcome{Cluster: m.cfg.Cluster(), ID: m.cfg.ID}
-	reason := m.check(h, role, negotiated)
+	reason := m.check(h, role, c.Peer.Name, negotiated)
 	if reason != nil {
 		answer.Refusal = reason.Error()
 	}
@@ -251,7 +251,7 @@ func (m *Mesh) welcome(c *Conn) (Protocol, error) {
 }
 
 // check returns why a greeting is refused, nil if it is not.
-func (m *Mesh) check(h hello, role pki.Role, negotiated string) error {
+func (m *Mesh) check(h hello, role pki.Role, name, negotiated string) error {
 	mine := m.cfg.Cluster()
 	switch {
 	case m.listeners[h.Protocol] == nil:
@@ -262,6 +262,8 @@ func (m *Mesh) check(h hello, role pki.Role, negotiated string) error {
 		return errors.New("no protocol was negotiated")
 	case role != pki.Node && h.Protocol != Feed:
 		return fmt.Errorf("a %s may not use protocol %q", role, h.Protocol)
+	case role == pki.Sidecar && h.From != name:
+		return fmt.Errorf("the certificate is that of %q, who says to be %q", name, h.From)
 	case h.From == "" || h.From == m.cfg.ID:
 		return fmt.Errorf("the id %q of the caller cannot be", h.From)
 	case h.To != "" && h.To != m.cfg.ID:
@@ -277,34 +279,62 @@ func (m *Mesh) check(h hello, role pki.Role, negotiated string) error {
 // Dial connects to a member. With an id, it connects to that node or to none; the
 // error is then [ErrRefused].
 func (m *Mesh) Dial(ctx context.Context, p Protocol, id, address string) (*Conn, error) {
-	if m.cfg.TLS == nil && m.cfg.Carrier == (TCP{}) && !isLoopback(address) {
-		return nil, fmt.Errorf("mesh: %s is not a loopback address: certificates are needed", address)
-	}
 	ctx, cancel := context.WithTimeout(ctx, greetingTime)
 	defer cancel()
-	raw, err := m.cfg.Carrier.Dial(ctx, address)
+	raw, err := m.cfg.dial(ctx, address)
 	if err != nil {
-		return nil, fmt.Errorf("mesh: %w", err)
+		return nil, err
 	}
 	c := &Conn{Conn: raw, mesh: m}
 	if err := m.keep(c); err != nil {
 		raw.Close()
 		return nil, err
 	}
-	if err := m.introduce(ctx, c, hello{Protocol: p, Cluster: m.cfg.Cluster(), From: m.cfg.ID, To: id}); err != nil {
+	return m.cfg.introduce(ctx, c, p, id, address)
+}
+
+// Dial connects to a member on behalf of one without a port of its own, such as a
+// sidecar. Listen and Advertise of the configuration are not looked at.
+func Dial(ctx context.Context, cfg Config, p Protocol, id, address string) (*Conn, error) {
+	if cfg.Carrier == nil {
+		cfg.Carrier = TCP{}
+	}
+	ctx, cancel := context.WithTimeout(ctx, greetingTime)
+	defer cancel()
+	raw, err := cfg.dial(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	return cfg.introduce(ctx, &Conn{Conn: raw}, p, id, address)
+}
+
+func (cfg *Config) dial(ctx context.Context, address string) (net.Conn, error) {
+	if cfg.TLS == nil && cfg.Carrier == (TCP{}) && !isLoopback(address) {
+		return nil, fmt.Errorf("mesh: %s is not a loopback address: certificates are needed", address)
+	}
+	raw, err := cfg.Carrier.Dial(ctx, address)
+	if err != nil {
+		return nil, fmt.Errorf("mesh: %w", err)
+	}
+	return raw, nil
+}
+
+// introduce makes a connection ready for a protocol. If that fails it is closed.
+func (cfg *Config) introduce(ctx context.Context, c *Conn, p Protocol, id, address string) (*Conn, error) {
+	if err := cfg.greet(ctx, c, hello{Protocol: p, Cluster: cfg.Cluster(), From: cfg.ID, To: id}); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("mesh: %s: %w", address, err)
 	}
 	return c, nil
 }
 
-func (m *Mesh) introduce(ctx context.Context, c *Conn, h hello) error {
+func (cfg *Config) greet(ctx context.Context, c *Conn, h hello) error {
 	deadline, _ := ctx.Deadline()
 	if err := c.SetDeadline(deadline); err != nil {
 		return err
 	}
-	if m.cfg.TLS != nil {
-		config, err := m.cfg.TLS.Client(string(h.Protocol))
+	if cfg.TLS != nil {
+		config, err := cfg.TLS.Client(string(h.Protocol))
 		if err != nil {
 			return err
 		}

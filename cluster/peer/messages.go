@@ -3,7 +3,9 @@ package peer
 import (
 	"errors"
 	"fmt"
+	"time"
 
+	"github.com/doorward/doorward/cluster/feed"
 	"github.com/doorward/doorward/iam"
 	"github.com/doorward/doorward/raft"
 )
@@ -21,6 +23,9 @@ type Handler interface {
 	Change(Change) error
 	// Health says how the node is doing.
 	Health() Health
+	// Fence waits until the node's sidecars have applied index, or until limit is over,
+	// and returns them.
+	Fence(index iam.Index, limit time.Duration) []feed.Follower
 	// SumAt returns the sum of the view at an index, empty if it is not known.
 	SumAt(index uint64) string
 }

@@ -8,7 +8,9 @@ import (
 	"net/rpc"
 	"sync"
 	"sync/atomic"
+	"time"
 
+	"github.com/doorward/doorward/cluster/feed"
 	"github.com/doorward/doorward/iam"
 )
 
@@ -196,6 +198,15 @@ func (p *Pool) Health(ctx context.Context, id, address string) (Health, error) {
 		return Health{}, err
 	}
 	return *reply, nil
+}
+
+// Fence asks a node to wait for its sidecars.
+func (p *Pool) Fence(ctx context.Context, id, address string, index iam.Index, limit time.Duration) ([]feed.Follower, error) {
+	reply := new(FenceReply)
+	if err := p.call(ctx, nil, id, address, "Fence", FenceArgs{index, limit}, reply); err != nil {
+		return nil, err
+	}
+	return reply.Followers, nil
 }
 
 // SumAt asks a node for the sum of its view at an index.

@@ -3,7 +3,9 @@ package peer
 import (
 	"net"
 	"net/rpc"
+	"time"
 
+	"github.com/doorward/doorward/cluster/feed"
 	"github.com/doorward/doorward/iam"
 )
 
@@ -91,6 +93,21 @@ func (s *service) Change(c Change, reply *ErrorReply) error {
 // Health answers Handler.Health.
 func (s *service) Health(_ struct{}, reply *Health) error {
 	*reply = s.h.Health()
+	return nil
+}
+
+// FenceArgs is the question to Fence.
+type FenceArgs struct {
+	Index iam.Index
+	Limit time.Duration
+}
+
+// FenceReply is the answer to Fence.
+type FenceReply struct{ Followers []feed.Follower }
+
+// Fence answers Handler.Fence.
+func (s *service) Fence(q FenceArgs, reply *FenceReply) error {
+	reply.Followers = s.h.Fence(q.Index, q.Limit)
 	return nil
 }
 
