@@ -31,12 +31,12 @@ type replica struct {
 	keys   *keys
 
 	current atomic.Pointer[view]
-	// proven is the newest instant, in nanoseconds since started, at which the view
-	// was known to hold everything that was acknowledged; zero: never.
-	proven  atomic.Int64
-	started time.Time
+	// proven is the newest instant at which the view was known to hold everything that
+	// was acknowledged; nil: never.
+	proven atomic.Pointer[time.Time]
 
 	mu      sync.Mutex
+	since   time.Time     // when there was a view first
 	proofs  []proof       // by index, ascending: hold once the view gets there
 	moved   chan struct{} // closed at the next step or proof; nil if nobody waits
 	waiting atomic.Int64
@@ -68,8 +68,7 @@ var errDiverged = errors.New("view differs from the source's")
 var errGoAway = errors.New("source asked to go away")
 
 func newReplica(source Source, config *Config, keys *keys) *replica {
-	// One nanosecond in, so that zero means never.
-	return &replica{config: config, source: source, keys: keys, started: config.Now().Add(-1)}
+	return &replica{config: config, source: source, keys: keys}
 }
 
 // pin returns the newest view, at or past least. It waits for least, but not for
@@ -120,9 +119,14 @@ func (r *replica) nextMove() <-chan struct{} {
 
 // publish makes v the view that requests pin, and tells who waits.
 func (r *replica) publish(v *view) {
-	r.current.Store(v)
+	first := r.current.Swap(v) == nil
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if first {
+		// A fence did not wait for a sidecar without a view, so what was current before
+		// proves nothing: it is asked for again.
+		r.since, r.proofs = r.config.Now(), nil
+	}
 	for len(r.proofs) > 0 && r.proofs[0].index <= v.Index() {
 		r.proveLocked(r.proofs[0].asked)
 		r.proofs = r.proofs[1:]
@@ -142,7 +146,11 @@ func (r *replica) wakeLocked() {
 func (r *replica) proved(asked time.Time, index iam.Index) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if v := r.current.Load(); v != nil && v.Index() >= index {
+	v := r.current.Load()
+	if v == nil || asked.Before(r.since) {
+		return
+	}
+	if v.Index() >= index {
 		r.proveLocked(asked)
 		r.wakeLocked()
 		return
@@ -155,16 +163,20 @@ func (r *replica) proved(asked time.Time, index iam.Index) {
 }
 
 func (r *replica) proveLocked(asked time.Time) {
-	r.proven.Store(max(r.proven.Load(), int64(asked.Sub(r.started))))
+	if known := r.proven.Load(); known == nil || known.Before(asked) {
+		r.proven.Store(&asked)
+	}
 }
 
-// staleness returns how long ago the view was last known to be current.
+// staleness returns how long ago the view was last known to be current. Of the two
+// clocks that a time has, the one that says more counts: the monotonic one stands
+// still while the machine sleeps, and the other may be set back.
 func (r *replica) staleness(now time.Time) (time.Duration, error) {
 	proven := r.proven.Load()
-	if proven == 0 {
+	if proven == nil {
 		return 0, ErrNotReady
 	}
-	return max(0, now.Sub(r.started)-time.Duration(proven)), nil
+	return max(0, now.Sub(*proven), now.Round(0).Sub(proven.Round(0))), nil
 }
 
 // fresh returns the staleness of v, or ErrStale if it is beyond the store's limit.

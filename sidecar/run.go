@@ -14,7 +14,7 @@ import (
 // each failure, with full jitter so that a fleet does not come back as one.
 const (
 	firstRetry = 50 * time.Millisecond
-	lastRetry  = 5 * time.Second
+	lastRetry  = time.Second
 )
 
 // keyExpiry is how often keys of bygone days are looked for.

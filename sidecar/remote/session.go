@@ -1,0 +1,255 @@
+package remote
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/doorward/doorward/iam"
+	"github.com/doorward/doorward/iam/wire"
+)
+
+// session is the conversation with one node: frames come in one after another, and
+// questions and reports go out beside them.
+type session struct {
+	source  *Source
+	conn    net.Conn
+	address string
+
+	out     chan wire.Frame // questions on their way
+	applied chan iam.Index  // capacity 1: the newest index to report
+	done    chan struct{}   // closed when the session has ended
+
+	mu      sync.Mutex
+	waiting map[uint64]chan wire.Frame // by nonce
+	doubted time.Time                  // since when the node cannot tell what is current; zero: it can
+}
+
+// questionsWaiting is how many questions may be on their way to the connection.
+const questionsWaiting = 64
+
+func newSession(s *Source, conn net.Conn, address string) *session {
+	return &session{
+		source: s, conn: conn, address: address,
+		out: make(chan wire.Frame, questionsWaiting), applied: make(chan iam.Index, 1), done: make(chan struct{}),
+		waiting: make(map[uint64]chan wire.Frame),
+	}
+}
+
+// subscribe says who follows, and from where.
+func (c *session) subscribe(from wire.Position) error {
+	s := c.source
+	s.mu.Lock()
+	s.serves = s.serves || from.Index > 0
+	serves := s.serves
+	s.mu.Unlock()
+	return c.write(wire.Subscribe{Name: s.config.Name, Version: s.config.Version, Instance: s.instance, From: from, Serves: serves})
+}
+
+func (c *session) write(f wire.Frame) error {
+	b, err := wire.AppendFrame(nil, f)
+	if err != nil {
+		return err
+	}
+	if err := c.conn.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
+		return err
+	}
+	_, err = c.conn.Write(b)
+	return err
+}
+
+// follow takes frames until the connection or the sink fails, or ctx is done.
+func (c *session) follow(ctx context.Context, sink func(wire.Frame) error) error {
+	var speaking sync.WaitGroup
+	// Ends when done is closed, which is before follow returns.
+	speaking.Go(c.speak)
+	stop := context.AfterFunc(ctx, func() { c.conn.Close() })
+	err := c.listen(sink)
+	stop()
+	close(c.done)
+	c.conn.Close()
+	speaking.Wait()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return fmt.Errorf("node at %s: %w", c.address, err)
+}
+
+// listen takes frames one after another.
+func (c *session) listen(sink func(wire.Frame) error) error {
+	in := wire.NewFrameReader(c.conn)
+	for {
+		if err := c.conn.SetReadDeadline(time.Now().Add(silence)); err != nil {
+			return err
+		}
+		frame, err := in.Read()
+		if err != nil {
+			return err
+		}
+		switch f := frame.(type) {
+		case wire.Pong:
+			c.answer(f.Nonce, f)
+		case wire.Key:
+			c.answer(f.Nonce, f)
+		case wire.Refused:
+			c.answer(f.Nonce, f)
+		case wire.Subscribe, wire.Progress, wire.Confirm, wire.AskKey:
+			return fmt.Errorf("%T from a node", f)
+		default:
+			if err := c.take(f, sink); err != nil {
+				return err
+			}
+		}
+		if err := c.trust(); err != nil {
+			return err
+		}
+	}
+}
+
+// take hands a frame of the feed on, and reports what is in effect after it.
+func (c *session) take(frame wire.Frame, sink func(wire.Frame) error) error {
+	if err := sink(frame); err != nil {
+		return err
+	}
+	switch f := frame.(type) {
+	case wire.Hello:
+		c.source.learn(f.Nodes)
+		if c.source.config.Connected != nil {
+			c.source.config.Connected(f.Node, c.address)
+		}
+	case wire.GoAway:
+		c.source.learn(f.Peers)
+	case wire.SnapshotEnd:
+		c.reached(f.Position.Index)
+	case wire.Delta:
+		c.reached(f.Index)
+	case wire.Bookmark:
+		c.reached(f.Index)
+	}
+	return nil
+}
+
+func (c *session) reached(index iam.Index) {
+	c.source.mu.Lock()
+	c.source.serves = true
+	c.source.mu.Unlock()
+	select {
+	case <-c.applied: // an older one, that nobody has reported yet
+	default:
+	}
+	c.applied <- index
+}
+
+// speak sends questions, and reports: an index as soon as it is in effect, the rest
+// now and then.
+func (c *session) speak() {
+	tick := time.NewTicker(reportEvery)
+	defer tick.Stop()
+	var at iam.Index
+	for {
+		var frame wire.Frame
+		select {
+		case <-c.done:
+			return
+		case frame = <-c.out:
+		case at = <-c.applied:
+			frame = wire.Progress{Index: at}
+		case <-tick.C:
+			if at == 0 {
+				continue
+			}
+			frame = c.report(at)
+		}
+		if err := c.write(frame); err != nil {
+			c.conn.Close() // which ends listen
+			<-c.done
+			return
+		}
+	}
+}
+
+func (c *session) report(at iam.Index) (p wire.Progress) {
+	if c.source.config.Report != nil {
+		p = c.source.config.Report()
+	}
+	p.Index = at
+	return p
+}
+
+// ask sends a question and waits for its answer.
+func (c *session) ask(ctx context.Context, nonce uint64, question wire.Frame) (wire.Frame, error) {
+	answer := make(chan wire.Frame, 1)
+	c.mu.Lock()
+	c.waiting[nonce] = answer
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		delete(c.waiting, nonce)
+		c.mu.Unlock()
+	}()
+	select {
+	case c.out <- question:
+	case <-c.done:
+		return nil, ErrLost
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	select {
+	case frame := <-answer:
+		return c.said(question, frame)
+	case <-c.done:
+		return nil, ErrLost
+	case <-ctx.Done():
+		c.doubt(question)
+		return nil, ctx.Err()
+	}
+}
+
+// doubt notes that a node does not tell what is current.
+func (c *session) doubt(question wire.Frame) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := question.(wire.Confirm); ok && c.doubted.IsZero() {
+		c.doubted = time.Now()
+	}
+}
+
+// said makes an error of a refusal, and notes whether the node can tell what is
+// current.
+func (c *session) said(question, answer wire.Frame) (wire.Frame, error) {
+	if refusal, refused := answer.(wire.Refused); refused {
+		c.doubt(question)
+		return nil, &iam.Error{Code: refusal.Code, Message: refusal.Message}
+	}
+	if _, ok := question.(wire.Confirm); ok {
+		c.mu.Lock()
+		c.doubted = time.Time{}
+		c.mu.Unlock()
+	}
+	return answer, nil
+}
+
+// trust returns an error when the node has not been able for long to tell what is
+// current, and there are others to ask.
+func (c *session) trust() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.doubted.IsZero() && time.Since(c.doubted) > doubt && len(c.source.candidates()) > 1 {
+		return errDoubt
+	}
+	return nil
+}
+
+// answer hands an answer to who waits for it, if anybody still does.
+func (c *session) answer(nonce uint64, frame wire.Frame) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if waiting, ok := c.waiting[nonce]; ok {
+		select {
+		case waiting <- frame:
+		default: // a second answer to one question
+		}
+	}
+}
