@@ -150,7 +150,9 @@ func (h *hasher) scanQuery(query string, p *params) bool {
 			}
 			name = string(h.text[s.start:s.equal])
 		}
-		if s.start < s.end && p.add(name, value) != paramSignature {
+		// A name that is right but for its case is an ordinary parameter here; that
+		// it is refused elsewhere is no reason to leave it out.
+		if s.start < s.end && (p.add(name, value) != paramSignature || name != "X-Amz-Signature") {
 			s.prefix = prefix(name)
 			h.spans = append(h.spans, s)
 		}
