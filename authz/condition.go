@@ -91,6 +91,8 @@ func (c *condition) holds(ctx *Context) (truth, Facts) {
 		return truthOf(c.holdsWithoutKey()), 0
 	case kind == singleValue:
 		return c.compare(ctx, one)
+	case kind == spelledValue:
+		return c.compareSpellings(ctx, list)
 	}
 	return c.compareList(ctx, list)
 }
@@ -113,6 +115,19 @@ func (c *condition) compareList(ctx *Context, list []string) (truth, Facts) {
 	if c.operator.Quantifier == policy.ForAllValues {
 		decided = no
 	}
+	return c.compareEach(ctx, list, decided)
+}
+
+// compareSpellings holds one value that is written in several ways.
+func (c *condition) compareSpellings(ctx *Context, list []string) (truth, Facts) {
+	if c.operator.Comparison.Negated() {
+		return c.compareEach(ctx, list, no)
+	}
+	return c.compareEach(ctx, list, yes)
+}
+
+// compareEach asks for each value until one gives what decides the answer.
+func (c *condition) compareEach(ctx *Context, list []string, decided truth) (truth, Facts) {
 	result, missing := decided.not(), Facts(0)
 	for _, v := range list {
 		switch t, facts := c.compare(ctx, v); t {

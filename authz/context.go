@@ -89,7 +89,8 @@ type Tag struct{ Name, Value string }
 // Context is empty and ready; Reset makes it so again, and a Context that is
 // reused allocates nothing. It serves one decision at a time.
 type Context struct {
-	present, multi keySet
+	present        keySet
+	multi, spelled keySet // of present: those whose values are in lists
 	one            [policy.Keys]string
 	lists          [policy.Keys][]string
 	tags           [policy.TagFamilies][]Tag
@@ -113,7 +114,7 @@ func (s *keySet) has(k policy.Key) bool { return s[k/64]&(1<<(k%64)) != 0 }
 
 // Reset empties the context and keeps its memory.
 func (c *Context) Reset() {
-	c.present, c.multi, c.unresolved = keySet{}, keySet{}, 0
+	c.present, c.multi, c.spelled, c.unresolved = keySet{}, keySet{}, keySet{}, 0
 	c.tags = [policy.TagFamilies][]Tag{}
 	c.other = c.other[:0]
 }
@@ -123,6 +124,7 @@ func (c *Context) Set(k policy.Key, value string) {
 	c.one[k] = value
 	c.present.add(k)
 	c.multi.remove(k)
+	c.spelled.remove(k)
 }
 
 // SetList makes a key multivalued. The list may be empty and is not copied.
@@ -130,6 +132,19 @@ func (c *Context) SetList(k policy.Key, values []string) {
 	c.lists[k] = values
 	c.present.add(k)
 	c.multi.add(k)
+	c.spelled.remove(k)
+}
+
+// SetSpellings gives a key its single value where policies write that value in
+// several ways, such as a copy source with and without a slash in front. An
+// operator holds if it holds for one spelling, and its negation if it holds for
+// none, so that no choice of spelling slips past a Deny. A variable stands for the
+// first. The slice is not empty and is not copied.
+func (c *Context) SetSpellings(k policy.Key, spellings []string) {
+	c.lists[k] = spellings
+	c.present.add(k)
+	c.multi.remove(k)
+	c.spelled.add(k)
 }
 
 // SetTags gives all tags of a family. The slice is not copied.
@@ -206,6 +221,8 @@ func (c *Context) Lookup(name string) (v Value, open Facts) {
 		return Value{Present: true, Values: []string{one}}, 0
 	case listValue:
 		return Value{Present: true, Multi: true, Values: list}, 0
+	case spelledValue:
+		return Value{Present: true, Spelled: true, Values: list}, 0
 	}
 	return Value{}, open
 }
@@ -214,8 +231,10 @@ func (c *Context) Lookup(name string) (v Value, open Facts) {
 type Value struct {
 	Present bool
 	// Multi is true for a multivalued key, which may have any number of values.
-	Multi  bool
-	Values []string
+	Multi bool
+	// Spelled is true if Values are spellings of one value; see SetSpellings.
+	Spelled bool
+	Values  []string
 }
 
 // keyRef is the name of a condition key, resolved once.
@@ -253,6 +272,7 @@ const (
 	noValue valueKind = iota
 	singleValue
 	listValue
+	spelledValue
 )
 
 // find looks a key up without allocating. If there is no value, open is the
@@ -265,6 +285,8 @@ func (c *Context) find(k *keyRef) (one string, list []string, kind valueKind, op
 			return "", nil, noValue, keyFacts[k.key] & c.unresolved
 		case c.multi.has(k.key):
 			return "", c.lists[k.key], listValue, 0
+		case c.spelled.has(k.key):
+			return c.lists[k.key][0], c.lists[k.key], spelledValue, 0
 		}
 		return c.one[k.key], nil, singleValue, 0
 	case inTags:
@@ -290,5 +312,5 @@ func (c *Context) find(k *keyRef) (one string, list []string, kind valueKind, op
 // only.
 func (c *Context) single(k *keyRef) (value string, ok bool, open Facts) {
 	one, _, kind, open := c.find(k)
-	return one, kind == singleValue, open
+	return one, kind == singleValue || kind == spelledValue, open
 }

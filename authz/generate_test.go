@@ -151,6 +151,7 @@ var keySpecs = []struct {
 	{"aws:SourceArn", func(g *generator) string {
 		return pick(g, "arn:aws:sns:us-east-1:111122223333:t", "arn:aws:sns:us-east-1:111122223333:t:u", "arn:aws", "")
 	}},
+	{"s3:x-amz-copy-source", func(g *generator) string { return pick(g, buckets...) + "/" + g.text(3) }},
 }
 
 func (g *generator) context() {
@@ -170,6 +171,11 @@ func (g *generator) context() {
 			continue
 		}
 		v := spec.make(g)
+		if spec.key == policy.S3CopySource.String() && g.chance(80) {
+			g.values[spec.key] = []string{v, "/" + v}
+			c.SetSpellings(policy.S3CopySource, g.values[spec.key])
+			continue
+		}
 		if strings.HasPrefix(spec.key, "s3:ExistingObjectTag/") {
 			c.SetNamed(spec.key, v)
 		} else {

@@ -48,7 +48,8 @@ func holdsWithoutKey(op policy.Operator) bool {
 
 // quantified asks the operator for each value of the request. A key with several
 // values needs a set operator; without one the statement fails closed: an Allow
-// does not apply, and a Deny applies if it would for any of the values.
+// does not apply, and a Deny applies if it would for any of the values. Spellings
+// are one value: it matches if one of them does.
 func (m *matcher) quantified(c *policy.Condition, value Value) (truth, Facts) {
 	q := c.Operator.Quantifier
 	if q == policy.Single && value.Multi && m.statement.Effect == policy.Allow {
@@ -60,7 +61,7 @@ func (m *matcher) quantified(c *policy.Condition, value Value) (truth, Facts) {
 		every, some, missing = min(every, t), max(some, t), missing|facts
 	}
 	result := some
-	if q == policy.ForAllValues {
+	if q == policy.ForAllValues && !value.Spelled || value.Spelled && c.Operator.Comparison.Negated() {
 		result = every
 	}
 	if result != unknown {

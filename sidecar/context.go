@@ -2,6 +2,7 @@ package sidecar
 
 import (
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -88,9 +89,20 @@ func (i *inquiry) describeCaller(owner iam.AccountID) {
 func (i *inquiry) describeFacts(ctx *authz.Context, facts []protocol.Pair) {
 	for _, f := range facts {
 		if factual(f.Name) && wholeFamily(f.Name) == 0 {
-			ctx.SetNamed(f.Name, f.Value)
+			setStated(ctx, f.Name, f.Value)
 		}
 	}
+}
+
+// setStated sets a key to what the S3 server says. Policies write a copy source with
+// and without a slash in front, and so do servers.
+func setStated(ctx *authz.Context, name, value string) {
+	if k, ok := policy.KeyOf(name); ok && k == policy.S3CopySource {
+		plain := strings.TrimPrefix(value, "/")
+		ctx.SetSpellings(k, []string{plain, "/" + plain})
+		return
+	}
+	ctx.SetNamed(name, value)
 }
 
 // describeRequest sets the keys that the request itself gives rise to.
@@ -111,8 +123,10 @@ func (i *inquiry) describeRequest(ctx *authz.Context, n *s3.Need) {
 			continue
 		}
 		switch v := i.result.Lookup(n, k, ""); v.Presence {
-		case s3.Single, s3.Spellings:
+		case s3.Single:
 			ctx.Set(s3Keys[k], v.Text)
+		case s3.Spellings:
+			ctx.SetSpellings(s3Keys[k], v.List)
 		case s3.Many:
 			ctx.SetList(s3Keys[k], v.List)
 		}

@@ -85,7 +85,7 @@ func describeStated(ctx *authz.Context, pairs []protocol.Pair) {
 			continue
 		}
 		if len(values) == 1 {
-			ctx.SetNamed(p.Name, p.Value)
+			setStated(ctx, p.Name, p.Value)
 		} else {
 			ctx.SetNamedList(p.Name, values)
 		}

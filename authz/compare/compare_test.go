@@ -55,6 +55,8 @@ var comparisons = []struct {
 	{"every action of S3 is less than every action", `{'Effect':'Allow','Action':'*','Resource':'*'}`, `{'Effect':'Allow','Action':'s3:*','Resource':'*'}`, Narrower},
 	{"NotAction covers other services", `{'Effect':'Allow','Action':'s3:*','Resource':'*'}`, `{'Effect':'Allow','NotAction':'iam:*','Resource':'*'}`, Wider},
 	{"NotAction and Action of the same pattern are everything", `{'Effect':'Allow','Action':'iam:Get*','Resource':'*'},{'Effect':'Allow','NotAction':'iam:Get*','Resource':'*'}`, allowAny, Equal},
+	{"a copy source meets a condition with its slash and one without", allowWrite,
+		allowWrite + "," + read(`'StringEquals':{'s3:x-amz-copy-source':'src/a'},'StringLike':{'s3:x-amz-copy-source':'/src/*'}`), Wider},
 	{"a longer prefix is narrower", readOn(`'arn:aws:s3:::a*'`), readOn(`'arn:aws:s3:::ab*'`), Narrower},
 	{"a question mark is less than a star", readOn(`'arn:aws:s3:::a/*'`), readOn(`'arn:aws:s3:::a/?*'`), Narrower},
 	{"stars that follow each other are one", readOn(`'arn:aws:s3:::a/*'`), readOn(`'arn:aws:s3:::a/***'`), Equal},

@@ -150,6 +150,9 @@ func (s *space) divide(key string) keyCells {
 			add(authz.Value{Present: true, Multi: true, Values: list})
 		}) && complete
 	}
+	if isCopySource(key) && len(s.byKey[key]) > 1 {
+		k.complete = false // one value may meet each of two conditions in another spelling
+	}
 	if last {
 		add(authz.Value{})
 	}
@@ -174,13 +177,23 @@ func (s *space) holds(n int, key string, v authz.Value) bool {
 	return d.Allowed() || d.Explicit
 }
 
+// setValue gives a key its value as requests do, the source of a copy in both
+// spellings.
 func setValue(ctx *authz.Context, key string, v authz.Value) {
 	switch {
 	case v.Multi:
 		ctx.SetNamedList(key, v.Values)
+	case v.Present && isCopySource(key):
+		plain := strings.TrimPrefix(v.Values[0], "/")
+		ctx.SetSpellings(policy.S3CopySource, []string{plain, "/" + plain})
 	case v.Present:
 		ctx.SetNamed(key, v.Values[0])
 	}
+}
+
+func isCopySource(key string) bool {
+	k, ok := policy.KeyOf(key)
+	return ok && k == policy.S3CopySource
 }
 
 // lists makes lists of up to size values, the empty one first: one value for each
