@@ -134,24 +134,24 @@ func (e *engine) askLayer(layer Layer, s *set) bool {
 	return true
 }
 
-// visit lets the statements filed under one prefix speak. It returns false if one
-// of them denies.
+// visit lets the statements filed under one prefix speak; nil is none. It returns
+// false if one of them denies.
 func (e *engine) visit(n *node) bool {
-	for i := range n.groups {
-		g := &n.groups[i]
-		if !g.actions.has(&e.query) {
-			continue
-		}
-		for j := range g.deny {
-			if e.denies(&g.deny[j]) {
-				return false
-			}
-		}
-		for j := range g.allow {
-			e.allows(&g.allow[j])
+	if n == nil {
+		return true
+	}
+	for i := range n.refs[:n.denies] {
+		if r := &n.refs[i]; r.actions.has(&e.query) && e.denies(r) {
+			return false
 		}
 	}
-	return true
+	allows := n.refs[n.denies:]
+	for i := range allows {
+		if r := &allows[i]; r.actions.has(&e.query) {
+			e.allows(r)
+		}
+	}
+	return n.further == nil || n.further[0].visit(e) && n.further[1].visit(e)
 }
 
 func (e *engine) denies(r *ref) bool {

@@ -137,5 +137,5 @@ func merge(docs []*document) *index {
 			b.add(st, i)
 		}
 	}
-	return b.index
+	return b.finish()
 }

@@ -1,65 +1,83 @@
 package authz
 
 import (
-	"slices"
-	"strings"
-
-	"github.com/doorward/doorward/authz/policy"
+	"github.com/cespare/xxhash/v2"
 )
 
 // index finds the statements of one or more documents that can speak on a
-// request, without looking at the others.
+// request, without looking at the others. An [indexBuilder] makes it.
 //
 // A resource pattern is filed under its literal prefix: first by bucket, if the
-// prefix reaches beyond the bucket's name, then by the beginning of the key. A
-// request looks up one bucket, and in each table one prefix for each length that
-// is in use there. Its cost depends on the number of different lengths, and on
-// how many statements share a prefix, but not on the number of statements.
+// prefix reaches beyond the bucket's name, then by the beginning of the key. Many
+// patterns under one prefix are filed further by other literal text that they
+// contain ([grams]). A request looks up one bucket, and in each table one prefix
+// for each length that is in use there. Its cost depends on the number of different
+// lengths, and on how many statements speak of the same things, but not on the
+// number of statements.
 type index struct {
 	// roots is for patterns whose prefix ends inside the bucket's name.
 	roots   table
-	buckets map[string]*bucketTable
-	// nots is for statements with NotResource, or with no resources at all.
-	nots node
-	// odd is for patterns whose head is not that of a bucket. It is asked only
-	// for resources that are not buckets or objects.
-	odd node
+	buckets bucketMap
+	// nots is for statements with NotResource, or with no resources at all; nil if
+	// there are none.
+	nots *node
+	// odd is for patterns whose head is not that of a bucket, nil if there are none.
+	// It is asked only for resources that are not buckets or objects.
+	odd *node
 }
 
+// bucketTable is what is filed under the name of one bucket. It fits a line of the
+// processor's cache.
 type bucketTable struct {
-	// self is for the ARN of the bucket.
-	self node
+	name string
 	keys table
+	// self is for the ARN of the bucket, nil if nothing is.
+	self *node
 }
 
 // table maps prefixes to what is filed under them.
 type table struct {
-	// empty is for the empty prefix.
-	empty node
-	// lengths are those of the other prefixes, ascending.
+	// The prefixes but the empty one are in few, the shortest first, or in many.
+	few  []entry
+	many *prefixes
+	// empty is for the empty prefix, nil if nothing is.
+	empty *node
+}
+
+type entry struct {
+	prefix string
+	node   node
+}
+
+// prefixes is a table of many prefixes.
+type prefixes struct {
+	// lengths are those of the prefixes, ascending.
 	lengths []int
 	nodes   map[string]*node
 }
 
-// node is the statements filed under one prefix, grouped by their actions.
-type node struct{ groups []group }
-
-type group struct {
-	actions     *actionSet
-	deny, allow []ref
+// node is the statements filed under one prefix.
+type node struct {
+	// refs are the Denies, as many as denies says, then the Allows; of both those
+	// without conditions come first: they cost least to decide.
+	refs   []ref
+	denies int
+	// further is what is filed by grams, nil if nothing is.
+	further *[len(gramWidths)]grams
 }
 
 // ref is a statement together with what remains to be compared of one of its
 // resource patterns.
 type ref struct {
 	statement *statement
+	actions   *actionSet
+	pattern   *resourcePattern
 	// document is the position of its document in the set.
 	document int32
+	// length is that of the whole tail, for exactly.
+	length int32
 	// check says what to compare.
 	check check
-	// length is that of the whole tail, for exactly.
-	length  int32
-	pattern *resourcePattern
 }
 
 type check uint8
@@ -77,171 +95,105 @@ const (
 	anyText
 )
 
-// indexBuilder collects statements. Statements that differ in nothing but their
-// name count once.
-type indexBuilder struct {
-	index *index
-	seen  map[seenKey]bool
-}
-
-type seenKey struct {
-	node    *node
-	effect  policy.Effect
-	actions *actionSet
-	rest    string
-	check   check
-	text    string // of the pattern
-}
-
-func newIndexBuilder() *indexBuilder {
-	return &indexBuilder{index: &index{buckets: map[string]*bucketTable{}}, seen: map[seenKey]bool{}}
-}
-
-// add files one statement of a document.
-func (b *indexBuilder) add(st *statement, document int) {
-	base := ref{statement: st, document: int32(document)}
-	if st.not {
-		base.check = notListed
-		b.file(&b.index.nots, base)
-		return
-	}
-	for i := range st.resources {
-		r := &st.resources[i]
-		entry := base
-		entry.pattern = r
-		if r.head != nil {
-			entry.check = wholeTail
-			b.file(&b.index.odd, entry)
-		}
-		if r.everything || r.bucketHead {
-			n := b.place(&entry)
-			b.file(n, entry)
-		}
-	}
-}
-
-// place finds the node for a resource pattern and what remains to be checked.
-func (b *indexBuilder) place(r *ref) *node {
-	r.check = wholeTail
-	if r.pattern.everything {
-		r.check = anyText
-		return &b.index.roots.empty
-	}
-	tail := &r.pattern.tail
-	prefix := tail.prefix()
-	_, literal := tail.literal()
-	rest := len(tail.parts)
-	if prefix != "" {
-		rest--
-	}
-	switch {
-	case literal:
-		r.check, r.length = exactly, int32(len(prefix))
-	case rest == 1 && tail.parts[len(tail.parts)-1].kind == policy.Any:
-		r.check = nothing
-	}
-	bucket, key, inBucket := strings.Cut(prefix, "/")
-	switch {
-	case inBucket:
-		return b.bucket(bucket).keys.node(key)
-	case literal:
-		return &b.bucket(bucket).self
-	}
-	return b.index.roots.node(prefix)
-}
-
-func (b *indexBuilder) bucket(name string) *bucketTable {
-	t := b.index.buckets[name]
-	if t == nil {
-		t = &bucketTable{}
-		b.index.buckets[name] = t
-	}
-	return t
-}
-
-func (t *table) node(prefix string) *node {
-	if prefix == "" {
-		return &t.empty
-	}
-	if n := t.nodes[prefix]; n != nil {
-		return n
-	}
-	if t.nodes == nil {
-		t.nodes = map[string]*node{}
-	}
-	n := &node{}
-	t.nodes[prefix] = n
-	if i, found := slices.BinarySearch(t.lengths, len(prefix)); !found {
-		t.lengths = slices.Insert(t.lengths, i, len(prefix))
-	}
-	return n
-}
-
-// file adds a ref to its group, those without conditions first: they cost least
-// to decide. Patterns with variables are never the same: their texts may mean
-// different things, and the facts behind them depend on the whole statement.
-func (b *indexBuilder) file(n *node, r ref) {
-	st := r.statement
-	key := seenKey{node: n, effect: st.effect, actions: st.actions, rest: st.rest, check: r.check}
-	dynamic := false
-	if r.pattern != nil {
-		key.text, dynamic = r.pattern.text, r.pattern.tail.dynamic
-	}
-	if !dynamic {
-		if b.seen[key] {
-			return
-		}
-		b.seen[key] = true
-	}
-	i := slices.IndexFunc(n.groups, func(g group) bool { return g.actions == st.actions })
-	if i < 0 {
-		i = len(n.groups)
-		n.groups = append(n.groups, group{actions: st.actions})
-	}
-	list := &n.groups[i].allow
-	if st.effect == policy.Deny {
-		list = &n.groups[i].deny
-	}
-	at := len(*list)
-	if len(st.conditions) == 0 {
-		at = 0
-	}
-	*list = slices.Insert(*list, at, r)
-}
-
 // visit shows e the nodes that can hold statements on its request, until one of
 // them denies; then it returns false.
 func (x *index) visit(e *engine) bool {
-	if !e.visit(&x.nots) || !e.visit(&x.roots.empty) {
+	if !e.visit(x.nots) || !e.visit(x.roots.empty) {
 		return false
 	}
 	if !e.bucketHead || e.allBuckets {
-		return e.visit(&x.odd)
+		return e.visit(x.odd)
 	}
 	if !x.roots.visit(e, e.bucket) {
 		return false
 	}
-	t := x.buckets[e.bucket]
+	t := x.buckets.find(e.bucket)
 	switch {
 	case t == nil:
 		return true
 	case !e.hasKey:
-		return e.visit(&t.self)
+		return e.visit(t.self)
 	}
-	return e.visit(&t.keys.empty) && t.keys.visit(e, e.key)
+	return e.visit(t.keys.empty) && t.keys.visit(e, e.key)
 }
 
 // visit shows e the nodes of all prefixes of s but the empty one.
 func (t *table) visit(e *engine, s string) bool {
-	for _, n := range t.lengths {
+	for i := range t.few {
+		p := &t.few[i]
+		if len(p.prefix) > len(s) {
+			break
+		}
+		if s[:len(p.prefix)] == p.prefix && !e.visit(&p.node) {
+			return false
+		}
+	}
+	return t.many == nil || t.many.visit(e, s)
+}
+
+func (p *prefixes) visit(e *engine, s string) bool {
+	for _, n := range p.lengths {
 		if n > len(s) {
 			break
 		}
-		if found := t.nodes[s[:n]]; found != nil && !e.visit(found) {
+		if found := p.nodes[s[:n]]; found != nil && !e.visit(found) {
 			return false
 		}
 	}
 	return true
+}
+
+// bucketMap finds the table of a bucket by its name. It is open addressing over
+// hashes beside tables that lie in one piece, so that a look-up among a hundred
+// thousand buckets touches little memory.
+type bucketMap struct {
+	slots  []bucketSlot // a power of two of them, or none
+	tables []bucketTable
+}
+
+// bucketSlot holds the upper half of a hash, and the position of the table plus
+// one; zero is a free slot.
+type bucketSlot struct{ hash, table uint32 }
+
+func newBucketMap(tables []bucketTable) bucketMap {
+	m := bucketMap{tables: tables}
+	if len(tables) == 0 {
+		return m
+	}
+	size := 2
+	for size < 2*len(tables) {
+		size *= 2
+	}
+	m.slots = make([]bucketSlot, size)
+	for i := range tables {
+		hash := xxhash.Sum64String(tables[i].name)
+		at := m.first(hash)
+		for m.slots[at].table != 0 {
+			at = m.next(at)
+		}
+		m.slots[at] = bucketSlot{hash: uint32(hash >> 32), table: uint32(i + 1)}
+	}
+	return m
+}
+
+func (m *bucketMap) first(hash uint64) int { return int(hash) & (len(m.slots) - 1) }
+func (m *bucketMap) next(at int) int       { return (at + 1) & (len(m.slots) - 1) }
+
+func (m *bucketMap) find(name string) *bucketTable {
+	if len(m.slots) == 0 {
+		return nil
+	}
+	hash := xxhash.Sum64String(name)
+	for at := m.first(hash); m.slots[at].table != 0; at = m.next(at) {
+		slot := m.slots[at]
+		if slot.hash != uint32(hash>>32) {
+			continue
+		}
+		if t := &m.tables[slot.table-1]; t.name == name {
+			return t
+		}
+	}
+	return nil
 }
 
 // applies evaluates what remains of the statement once its actions and

@@ -34,7 +34,7 @@ func TestEqualStatementsAreFiledOnce(t *testing.T) {
 		set = append(set, Policy{name, `{"Statement":{"Sid":"` + name + `","Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::bucket/x*","Condition":{"Bool":{"aws:SecureTransport":"true"}}}}`})
 	}
 	index := NewCompiler().Authority(Policies{Identity: set}).identity.parts[0].index
-	if n := len(index.buckets["bucket"].keys.nodes["x"].groups[0].allow); n != 1 {
+	if n := len(index.buckets.find("bucket").keys.few[0].node.refs); n != 1 {
 		t.Errorf("filed %d times", n)
 	}
 }

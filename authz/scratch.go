@@ -9,6 +9,7 @@ type scratch struct {
 	text    []byte
 	parts   []part
 	state   []uint64
+	seen    []uint64 // nodes of grams
 	machine *machine
 }
 

@@ -10,16 +10,16 @@ import (
 
 // statement is a compiled statement.
 type statement struct {
-	effect     policy.Effect
+	principals *principalSet // nil if the statement names none
+	conditions []condition
 	index      int
 	sid        string
+	effect     policy.Effect
 	actions    *actionSet
-	principals *principalSet // nil if the statement names none
 	resources  []resourcePattern
 	// not is true for NotResource, and if there are no resources to exclude
 	// anything.
-	not        bool
-	conditions []condition
+	not bool
 	// rest spells out what is neither name, effect, actions nor Resource: equal
 	// texts mean that nothing of it differs.
 	rest string
@@ -28,12 +28,25 @@ type statement struct {
 // actionSet is what an Action or NotAction element covers: for actions of the
 // table one bit each, for all others the patterns.
 type actionSet struct {
-	bits     [(maxActions + 63) / 64]uint64
+	bits     actionBits
 	patterns []pattern
 	not      bool
 }
 
+// actionBits has a bit for each action of the table.
+type actionBits [(maxActions + 63) / 64]uint64
+
 const maxActions = 256
+
+func (b *actionBits) has(action int) bool { return b[action/64]&(1<<(action%64)) != 0 }
+
+func (b *actionBits) add(action int) { b[action/64] |= 1 << (action % 64) }
+
+func (b *actionBits) union(other *actionBits) {
+	for i := range b {
+		b[i] |= other[i]
+	}
+}
 
 var lowerActions = func() []string {
 	names := make([]string, len(policy.S3Actions))
@@ -96,7 +109,7 @@ func compileActions(c *Context, e policy.Entries) *actionSet {
 	}
 	for i, name := range lowerActions {
 		if s.hasName(c, name) {
-			s.bits[i/64] |= 1 << (i % 64)
+			s.bits.add(i)
 		}
 	}
 	return s
@@ -114,7 +127,7 @@ func (s *actionSet) hasName(c *Context, name string) bool {
 
 func (s *actionSet) has(q *query) bool {
 	if q.action >= 0 {
-		return s.bits[q.action/64]&(1<<(q.action%64)) != 0
+		return s.bits.has(q.action)
 	}
 	return s.hasName(q.context, q.actionName)
 }

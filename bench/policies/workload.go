@@ -3,6 +3,8 @@ package policies
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -72,6 +74,32 @@ func Ask(statements []Statement, count int, seed uint64) []Question {
 		questions[i] = q
 	}
 	return questions
+}
+
+// Allowed is the answer that every engine must give: no Deny that applies, and an
+// Allow that does.
+func Allowed(statements []Statement, q Question) bool {
+	allowed := false
+	for _, s := range statements {
+		switch {
+		case !s.applies(q):
+		case s.Deny:
+			return false
+		default:
+			allowed = true
+		}
+	}
+	return allowed
+}
+
+func (s Statement) applies(q Question) bool {
+	bucket := s.Bucket == q.Bucket
+	if tail, wild := strings.CutPrefix(s.Bucket, "*"); wild {
+		bucket = strings.HasSuffix(q.Bucket, tail)
+	}
+	return bucket && slices.Contains(s.Actions, q.Action) && s.Whole == (q.Key == "") && strings.HasPrefix(q.Key, s.Prefix) &&
+		(s.Source == "" || netip.MustParsePrefix(s.Source).Contains(netip.MustParseAddr(q.SourceIP))) &&
+		strings.HasPrefix(q.Prefix, s.Listing)
 }
 
 // Document returns the statements as an AWS policy.

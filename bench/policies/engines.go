@@ -5,31 +5,76 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/types"
+	"github.com/doorward/doorward/authz"
+	"github.com/doorward/doorward/authz/policy"
 	minio "github.com/minio/pkg/v3/policy"
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
 )
 
-// Peer is an engine that was given the statements. Prepare turns a question into
-// what the engine takes, which a server would have at hand and is not timed; the
-// function that it returns is one decision.
-type Peer struct {
+// Engine is a policy engine that was given the statements. Prepare turns a question
+// into what the engine takes, which a server would have at hand and is not timed;
+// the function that it returns is one decision.
+type Engine struct {
 	Name    string
 	Prepare func(Question) func() bool
 }
 
+// Engines are Doorward and its peers, Doorward first.
+var Engines = []struct {
+	Name string
+	New  func([]Statement) (Engine, error)
+	// Most is the largest number of statements that the engine is asked with:
+	// beyond it, giving it the statements takes minutes.
+	Most int
+}{
+	{"Doorward", NewDoorward, 100_000},
+	{"MinIO", NewMinIO, 10_000},
+	{"cedar-go", NewCedar, 10_000},
+	{"OPA", NewOPA, 10_000},
+}
+
+// statementsPerDocument keeps each document of Doorward's within 20,480 characters,
+// the largest that a cluster can be set to accept.
+const statementsPerDocument = 100
+
+// NewDoorward compiles the statements as the policies that are attached to a user.
+func NewDoorward(statements []Statement) (Engine, error) {
+	var attached authz.PolicySet
+	for part := range slices.Chunk(statements, statementsPerDocument) {
+		document := Document(part)
+		if _, err := policy.Parse([]byte(document), policy.Identity); err != nil {
+			return Engine{}, fmt.Errorf("doorward: %w", err)
+		}
+		attached = append(attached, authz.Policy{Name: fmt.Sprintf("mix-%d", len(attached)), Document: document})
+	}
+	authority := authz.NewCompiler().Authority(authz.Policies{Identity: attached})
+	return Engine{"Doorward", func(q Question) func() bool {
+		request := &authz.Request{
+			Principal: authz.Principal{Type: authz.User, Account: "111122223333", ARN: "arn:aws:iam::111122223333:user/alice"},
+			Action:    q.Action, Resource: q.resource(), ResourceAccount: "111122223333", Context: new(authz.Context),
+		}
+		request.Context.Set(policy.SourceIP, q.SourceIP)
+		if q.Key == "" {
+			request.Context.SetNamed("s3:prefix", q.Prefix)
+		}
+		return func() bool { return authority.Decide(request, nil).Effect == authz.Allow }
+	}}, nil
+}
+
 // NewMinIO gives the statements to MinIO's policy package as it is used by the
 // server: a parsed policy and Args.
-func NewMinIO(statements []Statement) (Peer, error) {
+func NewMinIO(statements []Statement) (Engine, error) {
 	p, err := minio.ParseConfig(bytes.NewReader([]byte(Document(statements))))
 	if err != nil {
-		return Peer{}, fmt.Errorf("minio: %w", err)
+		return Engine{}, fmt.Errorf("minio: %w", err)
 	}
-	return Peer{"minio/pkg", func(q Question) func() bool {
+	return Engine{"minio/pkg", func(q Question) func() bool {
 		args := minio.Args{
 			AccountName: "alice", Action: minio.Action(q.Action), BucketName: q.Bucket, ObjectName: q.Key,
 			ConditionValues: map[string][]string{"SourceIp": {q.SourceIP}, "prefix": {q.Prefix}},
@@ -40,16 +85,16 @@ func NewMinIO(statements []Statement) (Peer, error) {
 
 // NewCedar gives each statement to cedar-go as one policy over the attributes of
 // the resource and the context.
-func NewCedar(statements []Statement) (Peer, error) {
+func NewCedar(statements []Statement) (Engine, error) {
 	var text strings.Builder
 	for _, s := range statements {
 		text.WriteString(cedarPolicy(s))
 	}
 	set, err := cedar.NewPolicySetFromBytes("mix.cedar", []byte(text.String()))
 	if err != nil {
-		return Peer{}, fmt.Errorf("cedar: %w", err)
+		return Engine{}, fmt.Errorf("cedar: %w", err)
 	}
-	return Peer{"cedar-go", func(q Question) func() bool {
+	return Engine{"cedar-go", func(q Question) func() bool {
 		uid := types.NewEntityUID("Object", types.String(q.resource()))
 		entities := types.EntityMap{uid: types.Entity{UID: uid, Attributes: types.NewRecord(types.RecordMap{
 			"bucket": types.String(q.Bucket), "key": types.String(q.Key), "whole": types.Boolean(q.Key == ""),
@@ -94,7 +139,7 @@ func cedarPolicy(s Statement) string {
 
 // NewOPA gives each statement to OPA as one rule whose equalities its rule index
 // can use, in a prepared query.
-func NewOPA(statements []Statement) (Peer, error) {
+func NewOPA(statements []Statement) (Engine, error) {
 	var text strings.Builder
 	text.WriteString("package mix\n\ndefault allowed := false\n\nallowed if { permit; not forbid }\n\n")
 	for _, s := range statements {
@@ -103,9 +148,9 @@ func NewOPA(statements []Statement) (Peer, error) {
 	text.WriteString("default permit := false\n\ndefault forbid := false\n")
 	prepared, err := rego.New(rego.Query("data.mix.allowed"), rego.Module("mix.rego", text.String())).PrepareForEval(context.Background())
 	if err != nil {
-		return Peer{}, fmt.Errorf("opa: %w", err)
+		return Engine{}, fmt.Errorf("opa: %w", err)
 	}
-	return Peer{"OPA", func(q Question) func() bool {
+	return Engine{"OPA", func(q Question) func() bool {
 		input, err := ast.InterfaceToValue(map[string]any{
 			"action": q.Action, "bucket": q.Bucket, "key": q.Key, "whole": q.Key == "", "source": q.SourceIP, "prefix": q.Prefix})
 		if err != nil {

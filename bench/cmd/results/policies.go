@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/doorward/doorward/bench/measure"
+	"github.com/doorward/doorward/bench/policies"
+)
+
+const (
+	questionsAsked = 512
+	seed           = 1
+)
+
+// statementCounts are the sizes of the policies.
+var statementCounts = []int{1, 10, 20, 100, 1_000, 10_000, 100_000}
+
+// policySection asks every engine the same questions at every size.
+func policySection(page *strings.Builder, rounds int) error {
+	page.WriteString(`
+## Policy decisions
+
+The same questions about the same statements, each in the form that the engine's documentation recommends: read and write below a prefix, listings limited
+by ` + "`s3:prefix`" + `, a wildcard before a bucket's name, a network in ` + "`aws:SourceIp`" + `, a Deny (` + "`policies/workload.go`" + `). A test holds that all answer alike.
+What a server has at hand when it asks (our request and its context, MinIO's Args, Cedar's entities, OPA's input) is made beforehand.
+
+| statements |`)
+	for _, e := range policies.Engines {
+		fmt.Fprintf(page, " %s | allocs |", e.Name)
+	}
+	page.WriteString(" fastest peer ÷ Doorward |\n|--:|" + strings.Repeat("--:|--:|", len(policies.Engines)) + "--:|\n")
+	lines := make([]line, len(policies.Engines))
+	for i, e := range policies.Engines {
+		lines[i].name = e.Name
+	}
+	for _, n := range statementCounts {
+		costs, err := decide(n, rounds)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(page, "| %d |", n)
+		fastest := 0.0
+		for i, c := range costs {
+			if c == nil {
+				page.WriteString(" | |")
+				continue
+			}
+			fmt.Fprintf(page, " %s | %.0f |", duration(c.Nanoseconds), c.Allocations)
+			lines[i].add(float64(n), c.Nanoseconds/1e3)
+			if i > 0 && (fastest == 0 || c.Nanoseconds < fastest) {
+				fastest = c.Nanoseconds
+			}
+		}
+		if fastest > 0 {
+			fmt.Fprintf(page, " %.0f× |\n", fastest/costs[0].Nanoseconds)
+		} else {
+			page.WriteString(" |\n")
+		}
+		fmt.Fprintf(os.Stderr, "policies: %d statements measured\n", n)
+	}
+	ours := lines[0].points
+	fmt.Fprintf(page, "\nDoorward grows %.2f× from %.0f to %.0f statements.\n\n![decision time against statements](policies.svg)\n",
+		ours[len(ours)-1].Y/ours[0].Y, ours[0].X, ours[len(ours)-1].X)
+	return plotLines("policies.svg", "One decision", "statements of the principal", "processor time, µs", lines)
+}
+
+// decide returns what a decision costs each engine among n statements, nil for an
+// engine that is not asked with so many.
+func decide(n, rounds int) ([]*measure.Cost, error) {
+	statements := policies.Mix(n)
+	questions := policies.Ask(statements, questionsAsked, seed)
+	var works []measure.Work
+	for _, e := range policies.Engines {
+		if n > e.Most {
+			continue
+		}
+		engine, err := e.New(statements)
+		if err != nil {
+			return nil, err
+		}
+		asks := make([]func() bool, len(questions))
+		for i, q := range questions {
+			asks[i] = engine.Prepare(q)
+			if got := asks[i](); got != policies.Allowed(statements, q) {
+				return nil, fmt.Errorf("%s answers %v about %+v among %d statements", e.Name, got, q, n)
+			}
+		}
+		next := 0
+		works = append(works, measure.Work{Name: e.Name, Do: func(n int) {
+			for range n {
+				asks[next%len(asks)]()
+				next++
+			}
+		}})
+	}
+	measured := measure.Compare(rounds, works...)
+	costs := make([]*measure.Cost, len(policies.Engines))
+	at := 0
+	for i, e := range policies.Engines {
+		if n <= e.Most {
+			costs[i] = &measured[at]
+			at++
+		}
+	}
+	return costs, nil
+}
