@@ -387,20 +387,63 @@ func sameIdentity(a, b *Identity) bool {
 		a.Expires == b.Expires && a.UserID() == b.UserID() && cmp.Equal(a.Tags(), b.Tags())
 }
 
+// Whoever walks to the affected keys can stop at any of them.
 func TestTheWalkToAffectedKeysStops(t *testing.T) {
-	v := household(temporary(iam.SessionSelf, refTo(iam.KindUser, "alice"), "AIDAA"))
+	bounded := func(u *iam.User) { u.Boundary = readonlyID }
+	v := household(iam.Change{User: alice(bounded)}, temporary(iam.SessionSelf, refTo(iam.KindUser, "alice"), "AIDAA", func(s *iam.Session) { s.PolicyARNs = []iam.ARN{readonlyID} }))
 	all := 0
 	for c := range v.All() {
 		keys, _ := Affected(v, c)
-		for range keys {
-			all++
-		}
-		for range keys {
-			break
+		whole := slices.Collect(keys)
+		all += len(whole)
+		for stop := range whole {
+			var part []iam.AccessKeyID
+			for id := range keys {
+				if part = append(part, id); len(part) == stop+1 {
+					break
+				}
+			}
+			if !slices.Equal(part, whole[:stop+1]) {
+				t.Errorf("the first %d keys of %v are %v", stop+1, whole, part)
+			}
 		}
 	}
 	if all < 10 {
 		t.Errorf("only %d keys are affected by anything", all)
+	}
+}
+
+func TestFilesBelongToTheUserOrTheRole(t *testing.T) {
+	v := household(temporary(iam.SessionRole, refTo(iam.KindRole, "reader"), "AROAR"))
+	for id, want := range map[iam.AccessKeyID]*iam.POSIX{
+		"AKIAALICE": {UID: 1000, GID: 100}, "AKIASA": {UID: 1000, GID: 100}, "ASIA": {UID: 7, GID: 8}, "AKIAROOT": nil,
+	} {
+		who, ok := Resolve(v, id)
+		if !ok {
+			t.Fatalf("%s is nobody", id)
+		}
+		if got := who.POSIX(); !cmp.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", id, got, want)
+		}
+	}
+}
+
+func TestAFederatedUserOfTheRootIsCutByItsPolicies(t *testing.T) {
+	v := household(temporary(iam.SessionFederated, refTo(iam.KindRoot, ""), "000000000000", func(s *iam.Session) { s.Policies = []string{"{cut}"} }))
+	who, ok := Resolve(v, "ASIA")
+	if !ok {
+		t.Fatal("nobody")
+	}
+	if !cmp.Equal(who.Policies.Identity, rootsRights) || !cmp.Equal(who.Policies.Session, &PolicySet{{"session policy 1", "{cut}"}}) {
+		t.Errorf("%+v", who.Policies)
+	}
+}
+
+func TestFaultsHaveNames(t *testing.T) {
+	for f := NoFault; f <= KindUnknown; f++ {
+		if f.String() == "" {
+			t.Errorf("fault %d has no name", f)
+		}
 	}
 }
 
