@@ -97,6 +97,9 @@ func (c *Credential) cutScope(text string, encoded bool) (before string, ok bool
 // Without a slash all of it is after.
 func cutLast(text string, encoded bool) (before, after string) {
 	for i := len(text) - 1; i >= 0; i-- {
+		if text[i] > '/' { // nearly all are
+			continue
+		}
 		switch {
 		case text[i] == '/':
 			return text[:i], text[i+1:]
