@@ -1,10 +1,12 @@
 package s3
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/doorward/doorward/authz/form"
 	"github.com/doorward/doorward/iam"
 )
 
@@ -50,11 +52,11 @@ func (r *Result) parseBody(kind Body, body []byte) error {
 	case DeleteBody:
 		return r.parseDelete(body)
 	case FormBody:
-		form, err := ParseForm(r.values[fieldContentType], body)
+		posted, _, err := form.Read(r.values[fieldContentType], bytes.NewReader(body))
 		if err != nil {
 			return err
 		}
-		return r.readForm(form)
+		return r.readForm(posted)
 	case CreateBucketBody:
 		return r.parseCreateBucket(body)
 	case TaggingBody:

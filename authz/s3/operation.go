@@ -1,6 +1,9 @@
 package s3
 
-import "github.com/doorward/doorward/iam"
+import (
+	"github.com/doorward/doorward/authz/form"
+	"github.com/doorward/doorward/iam"
+)
 
 // Operation is one operation of the S3 API, an index into the table. The zero
 // Operation is none. Numbers are for use in memory only.
@@ -276,7 +279,7 @@ func (r *Result) satisfies(w when) bool {
 	case withPartNumberAndCopySource:
 		return r.satisfies(withPartNumber) && r.satisfies(withCopySource)
 	case withForm:
-		return isForm(r.values[fieldContentType])
+		return r.has(fieldContentType) && form.Is(r.values[fieldContentType])
 	}
 	return true
 }

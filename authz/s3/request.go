@@ -3,6 +3,7 @@ package s3
 import (
 	"net/netip"
 
+	"github.com/doorward/doorward/authz/form"
 	"github.com/doorward/doorward/iam"
 )
 
@@ -45,8 +46,8 @@ type Request struct {
 	// an operation whose needs depend on the body names it in Result.Missing.
 	HasBody bool
 	Body    []byte
-	// Form is a form that the caller has parsed already; Body is not read then.
-	Form *Form
+	// Form is a form that the caller has read already; Body is not read then.
+	Form *form.Form
 
 	// Stored are the tags of objects that the S3 server has looked up.
 	Stored []ObjectTags

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/doorward/doorward/authz/form"
 	"github.com/doorward/doorward/authz/s3"
 	"github.com/doorward/doorward/iam"
 )
@@ -369,8 +370,9 @@ func TestContentTypeTricks(t *testing.T) {
 		{name: "SeaweedFS #7912: a form type on a multi-delete leaves it one", method: "POST", target: "/b1?delete", headers: []s3.Header{h("Content-Type", multipart)}, body: "<Delete><Object><Key>a</Key></Object></Delete>", want: []string{need("DeleteObject", "b1/a")}},
 		{name: "SeaweedFS #7912: a form type on a key is refused", method: "POST", target: "/b1/k", headers: []s3.Header{h("Content-Type", multipart)}, body: form, refused: s3.MethodNotAllowed},
 		{name: "a form type on the service is refused", method: "POST", target: "/", headers: []s3.Header{h("Content-Type", multipart)}, body: form, refused: s3.MethodNotAllowed},
-		{name: "a form type without boundary is refused", method: "POST", target: "/b1", headers: []s3.Header{h("Content-Type", "multipart/form-data")}, body: form, refused: s3.MethodNotAllowed},
-		{name: "POST without type is refused", method: "POST", target: "/b1", body: form, refused: s3.MethodNotAllowed},
+		{name: "a form type without boundary is refused", method: "POST", target: "/b1", headers: []s3.Header{h("Content-Type", "multipart/form-data")}, body: form, refused: s3.MalformedPOSTRequest},
+		{name: "a form", method: "POST", target: "/b1", headers: []s3.Header{h("Content-Type", multipart)}, body: form, want: []string{need("PutObject", "b1/k")}},
+		{name: "POST without type is refused, also right after a form", method: "POST", target: "/b1", body: form, refused: s3.MethodNotAllowed},
 		{name: "two types are refused", method: "POST", target: "/b1", headers: []s3.Header{h("Content-Type", multipart), h("Content-Type", "text/plain")}, body: form, refused: s3.InvalidArgument},
 	})
 }
@@ -418,7 +420,7 @@ func TestBrowserForms(t *testing.T) {
 		formCase("an underscore for a hyphen", nil, s3.InvalidArgument, [2]string{"key", "k"}, [2]string{"x-amz_acl", "public-read"}, file),
 		formCase("a NUL in the key", nil, s3.InvalidArgument, [2]string{"key", "a\x00"}, file),
 		formCase("too much before the file", nil, s3.MaxPostPreDataLengthExceeded, [2]string{"key", "k"}, [2]string{"x", strings.Repeat("x", 21<<10)}, file),
-		{name: "a form that ends within a field", method: "POST", target: "/b1", headers: []s3.Header{h("Content-Type", "multipart/form-data; boundary=b")}, body: "--b\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nk", refused: s3.MalformedPOSTRequest},
+		{name: "a form that ends within a field", method: "POST", target: "/b1", headers: []s3.Header{h("Content-Type", "multipart/form-data; boundary=b")}, body: "--b\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nk", refused: "IncompleteBody"},
 		{name: "an extended file name", method: "POST", target: "/b1", headers: []s3.Header{h("Content-Type", "multipart/form-data; boundary=b")}, body: "--b\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\n${filename}\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"; filename*=UTF-8''b\r\n\r\nx\r\n--b--\r\n", refused: s3.MalformedPOSTRequest},
 		{name: "a part in quoted-printable", method: "POST", target: "/b1", headers: []s3.Header{h("Content-Type", "multipart/form-data; boundary=b")}, body: "--b\r\nContent-Disposition: form-data; name=\"key\"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=61\r\n--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nx\r\n--b--\r\n", refused: s3.MalformedPOSTRequest},
 		{name: "a part that is no form field", method: "POST", target: "/b1", headers: []s3.Header{h("Content-Type", "multipart/form-data; boundary=b")}, body: "--b\r\nContent-Disposition: attachment; name=\"key\"\r\n\r\nk\r\n--b--\r\n", refused: s3.MalformedPOSTRequest},
@@ -426,8 +428,12 @@ func TestBrowserForms(t *testing.T) {
 }
 
 func TestFormThatTheCallerHasParsed(t *testing.T) {
-	req := &s3.Request{Method: "POST", Target: "/b1", Host: "s3.example.net", Headers: []s3.Header{h("Content-Type", "multipart/form-data; boundary=b")},
-		Form: &s3.Form{Fields: []s3.Header{h("key", "u/${filename}"), h("x-amz-storage-class", "GLACIER")}, FileName: "a.txt"}}
+	const contentType = "multipart/form-data; boundary=b"
+	posted, _, err := form.Read(contentType, strings.NewReader(formOf([2]string{"key", "u/${filename}"}, [2]string{"x-amz-storage-class", "GLACIER"}, [2]string{"file", "a.txt"})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := &s3.Request{Method: "POST", Target: "/b1", Host: "s3.example.net", Headers: []s3.Header{h("Content-Type", contentType)}, Form: posted}
 	var res s3.Result
 	if err := newMapper(t).Map(req, &res); err != nil {
 		t.Fatal(err)

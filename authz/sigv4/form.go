@@ -4,107 +4,38 @@ import (
 	"errors"
 	"io"
 	"math"
-	"mime"
-	"mime/multipart"
-	"strings"
 
+	"github.com/doorward/doorward/authz/form"
 	"github.com/doorward/doorward/iam"
 )
 
-// MaxFormFields is how many bytes of fields, names included, may come before the
-// file of a browser form.
-const MaxFormFields = 20 << 10
-
-// Form is a multipart/form-data POST (browser upload) up to its file part. Source:
-// Amazon S3 API Reference, "Browser-based uploads using POST".
+// Form is a browser form (multipart/form-data POST) with its file. Source: Amazon
+// S3 API Reference, "Browser-based uploads using POST".
 type Form struct {
-	fields   []Header // names in lower case
-	parts    *multipart.Reader
-	filename string
-	bucket   string // that the form is sent to
-	file     formFile
+	*form.Form        // what comes before the file; authz/s3 reads the same
+	bucket     string // that the form is sent to
+	file       formFile
 }
 
 // ReadForm reads the fields of a browser form up to the file part, which File
-// then streams. A field that comes twice is refused; fields after the file are
-// never read.
+// then streams; see form.Read. An error is an *Error.
 func ReadForm(req *Request, body io.Reader) (*Form, error) {
 	var f fields
 	f.scan(req.Headers)
-	_, params, err := mime.ParseMediaType(f.contentType)
-	if err != nil || params["boundary"] == "" || !isMultipartForm(f.contentType) {
-		return nil, errorf(MalformedPOSTRequest, "The body of your POST request is not well-formed multipart/form-data.")
+	read, file, err := form.Read(f.contentType, body)
+	if err != nil {
+		return nil, formRefusal(err)
 	}
-	form := &Form{parts: multipart.NewReader(body, params["boundary"])}
-	for left := MaxFormFields; ; {
-		part, err := form.parts.NextRawPart()
-		if err != nil {
-			return nil, formError(err)
-		}
-		name, filename := disposition(part)
-		if name == "file" {
-			form.filename, form.file.part = filename, part
-			return form, nil
-		}
-		value, err := io.ReadAll(io.LimitReader(part, int64(left)+1))
-		if err != nil {
-			return nil, formError(err)
-		}
-		if left -= len(name) + len(value); left < 0 {
-			return nil, errorf(MaxPostPreDataLengthExceededError, "Your POST request fields preceding the upload file were too large.")
-		}
-		if _, twice := form.Field(name); twice || name == "" {
-			return nil, errorf(MalformedPOSTRequest, "The form field %q is there twice or has no name.", name)
-		}
-		form.fields = append(form.fields, Header{name, string(value)})
-	}
+	return &Form{Form: read, file: formFile{part: file}}, nil
 }
 
-// formError names what is wrong with the multipart framing.
-func formError(err error) error {
-	switch {
-	case errors.Is(err, io.EOF):
-		return errorf(InvalidArgument, "POST requires exactly one file upload per request.")
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return cut(err)
-	case errors.Is(err, multipart.ErrMessageTooLarge):
-		return errorf(MaxPostPreDataLengthExceededError, "Your POST request fields preceding the upload file were too large.")
+// formRefusal makes the refusal of a form one of this package.
+func formRefusal(err error) *Error {
+	var e *iam.Error
+	if !errors.As(err, &e) {
+		e = &iam.Error{Code: MalformedPOSTRequest, Message: err.Error()}
 	}
-	return errorf(MalformedPOSTRequest, "The body of your POST request is not well-formed multipart/form-data.")
-}
-
-// disposition returns the lower-case field name of a part and, for a file, the
-// last element of the path that a browser may have sent.
-func disposition(part *multipart.Part) (name, filename string) {
-	kind, params, err := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
-	if err != nil || kind != "form-data" {
-		return "", ""
-	}
-	filename = params["filename"]
-	if i := strings.LastIndexAny(filename, `/\`); i >= 0 {
-		filename = filename[i+1:]
-	}
-	return strings.ToLower(params["name"]), filename
-}
-
-// Field returns the value of a field. The name is in lower case.
-func (f *Form) Field(name string) (value string, ok bool) {
-	for _, h := range f.fields {
-		if h.Name == name {
-			return h.Value, true
-		}
-	}
-	return "", false
-}
-
-// Fields returns all fields before the file, names in lower case.
-func (f *Form) Fields() []Header { return f.fields }
-
-// Key returns the object key: the field of that name, ${filename} replaced by the
-// name of the file.
-func (f *Form) Key() string {
-	key, _ := f.Field("key")
-	return strings.ReplaceAll(key, "${filename}", f.filename)
+	return errorf(e.Code, "%s", e.Message)
 }
 
 // value is a field as conditions see it.
@@ -149,7 +80,7 @@ func (f *formFile) Read(p []byte) (int, error) {
 	case err == io.EOF:
 		f.err = io.EOF
 	case err != nil:
-		f.err = formError(err)
+		f.err = formRefusal(form.Broken(err))
 	}
 	return n, f.err
 }
@@ -157,7 +88,7 @@ func (f *formFile) Read(p []byte) (int, error) {
 // ParseForm is Parse for a browser form; bucket is the bucket that the request
 // addresses. A form without a policy is anonymous; one with a policy must carry a
 // complete credential. Conditions are checked by Verify, after the signature.
-func (r *Rules) ParseForm(req *Request, form *Form, bucket string, now iam.Time) (Credential, error) {
+func (r *Rules) ParseForm(req *Request, posted *Form, bucket string, now iam.Time) (Credential, error) {
 	c, err := r.Parse(req, now)
 	if err != nil {
 		return Credential{}, err
@@ -165,8 +96,8 @@ func (r *Rules) ParseForm(req *Request, form *Form, bucket string, now iam.Time)
 	if c.kind != PostForm {
 		return Credential{}, c.mixed()
 	}
-	c.form, c.body = form, BodyUnsigned
-	form.bucket = bucket
+	c.form, c.body = posted, BodyUnsigned
+	posted.bucket = bucket
 	p := parser{rules: r}
 	if err := p.formFields(&c); err != nil {
 		return Credential{}, err
@@ -176,14 +107,14 @@ func (r *Rules) ParseForm(req *Request, form *Form, bucket string, now iam.Time)
 
 // formFields reads the credential of a form.
 func (p *parser) formFields(c *Credential) error {
-	form := c.form
-	if key, _ := form.Field("key"); key == "" {
+	posted := c.form
+	if key, _ := posted.Field("key"); key == "" {
 		return errorf(InvalidArgument, "Bucket POST must contain a field named 'key'. If it is specified, please check the order of the fields.")
 	}
-	if _, v2 := form.Field("awsaccesskeyid"); v2 {
+	if _, v2 := posted.Field("awsaccesskeyid"); v2 {
 		return c.signatureV2()
 	}
-	values, present := form.credential()
+	values, present := posted.credential()
 	switch {
 	case present == 0:
 		c.kind = Anonymous
@@ -202,7 +133,7 @@ func (p *parser) formFields(c *Credential) error {
 		return c.malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\", of the same day as the credential")
 	}
 	c.date, c.signedAt, c.signature = values[3], at, values[4]
-	c.token, _ = form.Field("x-amz-security-token")
+	c.token, _ = posted.Field("x-amz-security-token")
 	return c.window(MaxExpires, p.rules.maxSkew())
 }
 

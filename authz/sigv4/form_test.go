@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/doorward/doorward/authz/form"
 	"github.com/doorward/doorward/iam"
 )
 
@@ -91,14 +92,14 @@ func sendForm(r Request, body string, at time.Time) (key, data string, err error
 	if _, err := rules.Parse(&r, iam.At(at)); err != nil {
 		return "", "", err
 	}
-	form, err := ReadForm(&r, strings.NewReader(body))
+	posted, err := ReadForm(&r, strings.NewReader(body))
 	if err != nil {
 		return "", "", err
 	}
-	if n, err := form.File().Read(make([]byte, 1)); n != 0 || err == nil {
+	if n, err := posted.File().Read(make([]byte, 1)); n != 0 || err == nil {
 		panic("the file can be read before the form is verified")
 	}
-	c, err := rules.ParseForm(&r, form, strings.Trim(r.Target, "/"), iam.At(at))
+	c, err := rules.ParseForm(&r, posted, strings.Trim(r.Target, "/"), iam.At(at))
 	if err != nil {
 		return "", "", err
 	}
@@ -116,8 +117,8 @@ func sendForm(r Request, body string, at time.Time) (key, data string, err error
 		panic("a form has a body beside its file")
 	}
 	var file bytes.Buffer
-	_, err = io.Copy(&file, form.File())
-	return form.Key(), file.String(), err
+	_, err = io.Copy(&file, posted.File())
+	return posted.Key(), file.String(), err
 }
 
 // formRefusals are the rows of TestRefusals for browser forms.
@@ -137,7 +138,7 @@ func formRefusals() []refusal {
 		{where, "no file", InvalidArgument, raw("--" + boundary + "--\r\n")},
 		{where, "no key", InvalidArgument, posted(alice.form(nil).drop("key"))},
 		{where, "a field that is there twice", MalformedPOSTRequest, posted(alice.form(nil).add("KEY", "user/x"))},
-		{where, "more than 20 KiB of fields", MaxPostPreDataLengthExceededError, posted(alice.form(nil).add("x-ignore-a", strings.Repeat("a", MaxFormFields)))},
+		{where, "more than 20 KiB of fields", MaxPostPreDataLengthExceededError, posted(alice.form(nil).add("x-ignore-a", strings.Repeat("a", form.MaxFields)))},
 		{where, "a policy without credential, or the reverse", InvalidArgument, posted(alice.form(nil).drop("x-amz-signature"))},
 		{where, "a malformed credential, wrong region, service or day", AuthorizationQueryParametersError, posted(alice.form(nil).set("x-amz-credential", "AKIDALICE/20261124/us-east-1/s3/aws4_request"))},
 		{where, "Signature Version 2 fields", InvalidRequest, posted(alice.form(nil).add("AWSAccessKeyId", "AKID"))},

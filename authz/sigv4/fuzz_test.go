@@ -178,8 +178,13 @@ func FuzzPostPolicy(f *testing.F) {
 		if known(t, err); err != nil {
 			return
 		}
-		form := &Form{fields: []Header{{"key", "user/${filename}"}}, filename: "cat.jpg", bucket: "b"}
-		c := &Credential{kind: PostForm, form: form, now: iam.At(now)}
+		r := request("POST", "/b", Header{"Content-Type", "multipart/form-data; boundary=" + boundary})
+		posted, err := ReadForm(&r, strings.NewReader(browser{[][2]string{{"key", "user/${filename}"}}, "cat.jpg"}.body("")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		posted.bucket = "b"
+		c := &Credential{kind: PostForm, form: posted, now: iam.At(now)}
 		err = parsed.check(c)
 		known(t, err)
 		for _, condition := range parsed.conditions {

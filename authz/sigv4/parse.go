@@ -1,9 +1,9 @@
 package sigv4
 
 import (
-	"strings"
 	"time"
 
+	"github.com/doorward/doorward/authz/form"
 	"github.com/doorward/doorward/iam"
 )
 
@@ -95,19 +95,12 @@ func (p *parser) form(c *Credential) error {
 		c.kind = HeaderSigned
 	case presigned:
 		c.kind = Presigned
-	case !c.query && c.req.Method == "POST" && isMultipartForm(p.f.contentType):
+	case !c.query && c.req.Method == "POST" && form.Is(p.f.contentType):
 		c.kind = PostForm
 	default:
 		c.kind = Anonymous
 	}
 	return nil
-}
-
-// isMultipartForm compares the media type in full: a type that merely contains
-// multipart/form-data is not a browser form.
-func isMultipartForm(contentType string) bool {
-	media, _, _ := strings.Cut(contentType, ";")
-	return equalFold(trimBlanks(media), "multipart/form-data")
 }
 
 // header reads the Authorization field and the fields that belong to it.

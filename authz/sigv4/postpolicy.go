@@ -196,7 +196,7 @@ func (p *postPolicy) check(c *Credential) error {
 		}
 		covered[condition.field] = true
 	}
-	for _, field := range c.form.fields {
+	for _, field := range c.form.Fields() {
 		if !covered[field.Name] && !uncovered(field.Name) {
 			return againstPolicy("Extra input fields: " + field.Name)
 		}
