@@ -76,7 +76,7 @@ func deriveECDSA(id iam.AccessKeyID, secret string) (*ecdsa.PrivateKey, error) {
 }
 
 // VerifyECDSA is Verify for SigV4A. The region set of the request has been checked
-// by Parse. Bodies signed chunk by chunk with SigV4A are refused by NewBody.
+// by Parse.
 func (c *Credential) VerifyECDSA(key *PublicKey) (Verified, error) {
 	switch {
 	case c.kind != HeaderSigned && c.kind != Presigned:
@@ -86,10 +86,27 @@ func (c *Credential) VerifyECDSA(key *PublicKey) (Verified, error) {
 	}
 	h := hashers.Get().(*hasher)
 	defer h.release()
-	sum := sha256.Sum256(h.stringToSign(c))
-	signature, err := hex.DecodeString(c.signature)
-	if err != nil || !ecdsa.VerifyASN1(key.key, sum[:], signature) {
+	if h.stringToSign(c); !key.signed(h.message, c.signature) {
 		return Verified{}, h.mismatch(c)
 	}
-	return c.verified()
+	v, err := c.verified()
+	if err == nil {
+		v.public = key
+	}
+	return v, err
+}
+
+// maxECDSA is the length of the longest signature of P-256 in DER, in hexadecimal
+// digits. Those of chunks are padded to that length with stars.
+const maxECDSA = 144
+
+// signed reports whether signature, DER in hexadecimal, is the owner's of message.
+func (k *PublicKey) signed(message []byte, signature string) bool {
+	var der [maxECDSA / 2]byte
+	if len(signature) > maxECDSA || len(signature)%2 != 0 {
+		return false
+	}
+	n, err := hex.Decode(der[:], []byte(signature))
+	sum := sha256.Sum256(message)
+	return err == nil && ecdsa.VerifyASN1(k.key, sum[:], der[:n])
 }

@@ -2,9 +2,6 @@ package sigv4
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
 	"strings"
 	"testing"
@@ -130,37 +127,52 @@ func TestAlgorithmsAreNotConfused(t *testing.T) {
 	}
 }
 
-// TestECDSAChunksAreRefused: a seed signature may hold, its chunks are not read.
-func TestECDSAChunksAreRefused(t *testing.T) {
-	private, err := deriveECDSA("AKIDALICE", alice.secret)
-	if err != nil {
-		t.Fatal(err)
+// TestECDSAChunks follows the chunked uploads of awslabs/aws-c-auth (Apache-2.0),
+// test_chunked_signing.c: the padding of a signature is no part of what the next
+// one covers.
+func TestECDSAChunks(t *testing.T) {
+	const data = "hello asymmetric world"
+	for _, payload := range []string{streamingECDSA, streamingECDSATrailer} {
+		var trailers []string
+		if payload == streamingECDSATrailer {
+			trailers = []string{"x-amz-checksum-crc32"}
+		}
+		s := alice.upload(data, 5, payload, trailers...)
+		if got, err := receive(s.request, strings.NewReader(s.body())); err != nil || got != data {
+			t.Errorf("%s: %q, %v", payload, got, err)
+		}
+		if got, err := receive(s.request, strings.NewReader(strings.ReplaceAll(s.body(), "*", ""))); err != nil || got != data {
+			t.Errorf("%s without padding: %q, %v", payload, got, err)
+		}
+		for name, body := range map[string]string{
+			"other data":               strings.Replace(s.body(), "hello", "hallo", 1),
+			"padding beyond its end":   strings.Replace(s.body(), "*\r\n", "**\r\n", 1),
+			"padding before its end":   strings.Replace(s.body(), "chunk-signature=", "chunk-signature=*", 1),
+			"a signature of nothing":   strings.Replace(s.body(), "chunk-signature=3", "chunk-signature=", 1),
+			"the signature of another": strings.Replace(s.body(), s.chunks[0].head, s.chunks[1].head, 1),
+		} {
+			_, err := receive(s.request, strings.NewReader(body))
+			rejected(t, payload+", "+name, err, iam.SignatureDoesNotMatch)
+		}
 	}
-	r := request("PUT", "/b/k", Header{"X-Amz-Date", alice.date()}, Header{"X-Amz-Region-Set", "*"},
-		Header{"X-Amz-Content-Sha256", streamingECDSA}, Header{"X-Amz-Decoded-Content-Length", "0"})
-	names := signedNames(r.Headers, nil)
-	scope := alice.date()[:8] + "/s3/aws4_request"
-	text := "AWS4-ECDSA-P256-SHA256\n" + alice.date() + "\n" + scope + "\n" + hexSum(canonicalRequest(r, S3, false, names, streamingECDSA))
-	sum := sha256.Sum256([]byte(text))
-	signature, err := ecdsa.SignASN1(rand.Reader, private, sum[:])
-	if err != nil {
-		t.Fatal(err)
+}
+
+// TestAChainKeepsTheAlgorithmOfItsRequest: nobody goes on with HMAC after a SigV4A
+// signature, or the reverse.
+func TestAChainKeepsTheAlgorithmOfItsRequest(t *testing.T) {
+	for _, payload := range []string{streamingECDSA, streamingECDSATrailer} {
+		_, err := verify(alice.header(request("PUT", "/b/k"), payload))
+		rejected(t, payload+" signed with HMAC", err, InvalidArgument)
 	}
-	r = with(r, "Authorization", "AWS4-ECDSA-P256-SHA256 Credential=AKIDALICE/"+scope+", SignedHeaders="+strings.Join(names, ";")+", Signature="+hex.EncodeToString(signature))
-	c, err := S3Rules("eu-west-1").Parse(&r, iam.At(now))
-	if err != nil {
-		t.Fatal(err)
+	for _, payload := range []string{streamingSigned, streamingSignedTrailer} {
+		r := alice.headerECDSA(request("PUT", "/b/k"), payload)
+		c, err := S3Rules("eu-west-1").Parse(&r, iam.At(now))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.VerifyECDSA(alicePublic)
+		rejected(t, payload+" signed with SigV4A", err, InvalidArgument)
 	}
-	public, _ := DerivePublicKey("AKIDALICE", alice.secret)
-	v, err := c.VerifyECDSA(public)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if v.Body() != BodyStreamingECDSA {
-		t.Errorf("body mode %v", v.Body())
-	}
-	_, err = NewBody(&v, nil, strings.NewReader("0\r\n\r\n"))
-	rejected(t, "chunks", err, NotImplemented)
 }
 
 // TestRegionSets shows how the entries of a region set match.

@@ -21,8 +21,8 @@ type Body struct {
 }
 
 // NewBody returns the reader that v's body mode asks for, over the body as it is
-// on the wire after transfer decoding. The key is needed for the signed
-// streaming modes and may be nil otherwise.
+// on the wire after transfer decoding. The key is needed for the streaming modes
+// signed with HMAC and may be nil otherwise.
 func NewBody(v *Verified, key *SigningKey, body io.Reader) (*Body, error) {
 	if !v.Valid() {
 		return nil, errorf(InternalError, "We encountered an internal error: a body needs a verified request.")
@@ -36,7 +36,7 @@ func NewBody(v *Verified, key *SigningKey, body io.Reader) (*Body, error) {
 	switch c.body {
 	case BodySigned, BodyUnsigned:
 		return newPlainBody(c, f.contentLength, body)
-	case BodyStreaming, BodyStreamingTrailer:
+	case BodyStreaming, BodyStreamingTrailer, BodyStreamingECDSA, BodyStreamingECDSATrailer:
 		chain, err := v.Chain(key)
 		if err != nil {
 			return nil, err
@@ -45,7 +45,7 @@ func NewBody(v *Verified, key *SigningKey, body io.Reader) (*Body, error) {
 	case BodyUnsignedTrailer:
 		return newChunkedBody(c, &f, nil, body)
 	}
-	return nil, errorf(NotImplemented, "Bodies signed chunk by chunk with %s are not supported.", algorithmECDSA)
+	return nil, invalidPayload()
 }
 
 // Read implements io.Reader. After its first error it returns that error again.

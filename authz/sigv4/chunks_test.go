@@ -47,15 +47,20 @@ func (c client) upload(data string, size int, payload string, trailers ...string
 	if len(trailers) > 0 {
 		headers = append(headers, Header{"X-Amz-Trailer", strings.Join(trailers, ",")})
 	}
-	s := stream{request: c.header(request("PUT", "/b/k", headers...), payload)}
-	signed := strings.HasPrefix(payload, "STREAMING-AWS4-HMAC")
+	chain, sign := c.chain, c.header
+	if strings.HasPrefix(payload, "STREAMING-AWS4-ECDSA") {
+		chain, sign = c.chainECDSA, c.headerECDSA
+	}
+	s := stream{request: sign(request("PUT", "/b/k", headers...), payload)}
+	signed := payload != streamingUnsignedTrailer && payload != unsignedPayload
 	authorization := s.request.Headers[len(s.request.Headers)-1].Value
 	previous := authorization[strings.Index(authorization, "Signature=")+len("Signature="):]
 	for rest := data; ; {
 		n := min(size, len(rest))
 		head := fmt.Sprintf("%x", n)
 		if signed {
-			previous = c.chain("PAYLOAD", previous, emptyHash+"\n"+hexSum(rest[:n]))
+			previous = strings.TrimRight(previous, "*")
+			previous = chain("PAYLOAD", previous, emptyHash+"\n"+hexSum(rest[:n]))
 			head += ";chunk-signature=" + previous
 		}
 		if n == 0 {
@@ -73,7 +78,7 @@ func (c client) upload(data string, size int, payload string, trailers ...string
 		canonical += name + ":" + value + "\n"
 	}
 	if signed && len(trailers) > 0 {
-		s.trailer = append(s.trailer, "x-amz-trailer-signature:"+c.chain("TRAILER", previous, hexSum(canonical)))
+		s.trailer = append(s.trailer, "x-amz-trailer-signature:"+chain("TRAILER", strings.TrimRight(previous, "*"), hexSum(canonical)))
 	}
 	return s
 }
@@ -82,6 +87,12 @@ func (c client) upload(data string, size int, payload string, trailers ...string
 func (c client) chain(kind, previous, rest string) string {
 	text := "AWS4-HMAC-SHA256-" + kind + "\n" + c.date() + "\n" + c.scope() + "\n" + previous + "\n" + rest
 	return hex.EncodeToString(mac(c.key(), text))
+}
+
+// chainECDSA is the same of SigV4A, padded with stars as the AWS Common Runtime does.
+func (c client) chainECDSA(kind, previous, rest string) string {
+	signature := c.signECDSA("AWS4-ECDSA-P256-SHA256-" + kind + "\n" + c.date() + "\n" + c.scopeECDSA() + "\n" + previous + "\n" + rest)
+	return signature + strings.Repeat("*", 144-len(signature))
 }
 
 // reference is the checksum called name of data.
@@ -110,9 +121,14 @@ func receive(r Request, body io.Reader) (string, error) {
 		return "", err
 	}
 	key := DeriveSigningKey(alice.secret, c.Scope())
-	v, err := c.Verify(&key)
-	if c.Kind() == Anonymous {
+	var v Verified
+	switch {
+	case c.Kind() == Anonymous:
 		v, err = c.Admit()
+	case c.Algorithm() == ECDSAP256:
+		v, err = c.VerifyECDSA(alicePublic)
+	default:
+		v, err = c.Verify(&key)
 	}
 	if err != nil {
 		return "", err

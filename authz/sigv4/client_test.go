@@ -1,6 +1,7 @@
 package sigv4
 
 import (
+	"crypto"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -78,6 +79,36 @@ func (c client) header(r Request, payload string, besides ...string) Request {
 	r.Headers = append(r.Headers, Header{"Authorization", fmt.Sprintf(
 		"AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s",
 		c.id, c.scope(), strings.Join(names, ";"), signature)})
+	return r
+}
+
+// alicePublic verifies what alice signs with SigV4A.
+var alicePublic, _ = DerivePublicKey(iam.AccessKeyID(alice.id), alice.secret)
+
+func (c client) scopeECDSA() string { return c.date()[:8] + "/" + string(c.service) + "/aws4_request" }
+
+// signECDSA signs a string to sign, alike each time.
+func (c client) signECDSA(text string) string {
+	private, err := deriveECDSA(iam.AccessKeyID(c.id), c.secret)
+	if err != nil {
+		panic(err)
+	}
+	sum := sha256.Sum256([]byte(text))
+	signature, err := private.Sign(nil, sum[:], crypto.SHA256)
+	if err != nil {
+		panic(err)
+	}
+	return hex.EncodeToString(signature)
+}
+
+// headerECDSA is header with SigV4A, for all regions.
+func (c client) headerECDSA(r Request, payload string, besides ...string) Request {
+	r.Headers = append(slices.Clone(r.Headers), Header{"X-Amz-Date", c.date()}, Header{"X-Amz-Region-Set", "*"}, Header{"X-Amz-Content-Sha256", payload})
+	names := signedNames(r.Headers, besides)
+	text := "AWS4-ECDSA-P256-SHA256\n" + c.date() + "\n" + c.scopeECDSA() + "\n" + hexSum(canonicalRequest(r, c.service, c.keepDots, names, payload))
+	r.Headers = append(r.Headers, Header{"Authorization", fmt.Sprintf(
+		"AWS4-ECDSA-P256-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s",
+		c.id, c.scopeECDSA(), strings.Join(names, ";"), c.signECDSA(text))})
 	return r
 }
 

@@ -143,6 +143,8 @@ func FuzzChunkStream(f *testing.F) {
 		alice.upload(data, 7, streamingSigned),
 		alice.upload(data, 7, streamingSignedTrailer, "x-amz-checksum-crc32c"),
 		alice.upload(data, 7, streamingUnsignedTrailer, "x-amz-checksum-sha256", "x-amz-checksum-crc64nvme"),
+		alice.upload(data, 7, streamingECDSA),
+		alice.upload(data, 7, streamingECDSATrailer, "x-amz-checksum-sha1"),
 	}
 	for i, s := range streams {
 		f.Add(byte(i), []byte(s.body()))

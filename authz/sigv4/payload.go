@@ -38,12 +38,25 @@ func bodyMode(payload string) BodyMode {
 }
 
 // coverage is the body mode of a signed request. The Query services sign the hash
-// of the body whether they send it or not.
+// of the body whether they send it or not. A chunk chain goes on with the algorithm
+// that signed its request.
 func (c *Credential) coverage() BodyMode {
 	if c.query {
 		return BodySigned
 	}
-	return bodyMode(c.payload)
+	switch mode := bodyMode(c.payload); mode {
+	case BodyStreaming, BodyStreamingTrailer:
+		if c.algorithm == HMACSHA256 {
+			return mode
+		}
+	case BodyStreamingECDSA, BodyStreamingECDSATrailer:
+		if c.algorithm == ECDSAP256 {
+			return mode
+		}
+	default:
+		return mode
+	}
+	return 0
 }
 
 // anonymousBody is bodyMode for a request without a signature: nothing is

@@ -53,7 +53,7 @@ func newDigest(name string) hash.Hash {
 }
 
 func newTrailer(mode BodyMode, names string) (*trailer, error) {
-	t := &trailer{announced: mode == BodyStreamingTrailer || mode == BodyUnsignedTrailer}
+	t := &trailer{announced: mode == BodyStreamingTrailer || mode == BodyUnsignedTrailer || mode == BodyStreamingECDSATrailer}
 	if t.announced != (names != "") {
 		return nil, errorf(InvalidRequest, "x-amz-trailer and the kind of x-amz-content-sha256 must agree whether the body has trailers.")
 	}

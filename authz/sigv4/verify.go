@@ -12,7 +12,10 @@ import (
 // Verified is an authenticated request. Only the Verify functions of this
 // package make one; the zero value is not valid, and whoever decides about a
 // request must ask Valid first. It refers to the Request it was made from.
-type Verified struct{ cred Credential }
+type Verified struct {
+	cred   Credential
+	public *PublicKey // that proved a SigV4A signature, and proves its chunks
+}
 
 // Valid reports whether v came from a successful verification.
 func (v *Verified) Valid() bool { return v.cred.kind != 0 }
