@@ -52,6 +52,7 @@ var v1Routes = []route{
 	{"DELETE /v1/sessions/{key}", "doorward:RevokeSessions", sessionOwner, true, revokeSession, keyPath},
 	{"POST /v1/sessions/revoke", "", nil, true, revokeSessions, nil},
 
+	{"POST /v1/explain", "", nil, false, explain, nil},
 	{"GET /v1/settings", "doorward:GetSettings", nil, false, getSettings, nil},
 	{"PATCH /v1/settings", "doorward:UpdateSettings", nil, true, updateSettings, nil},
 	{"GET /v1/status", "", nil, false, getStatus, nil},

@@ -185,3 +185,45 @@ func TestSettings(t *testing.T) {
 		t.Errorf("status %v", got)
 	}
 }
+
+func TestExplanationsOfWhatTheStoreHolds(t *testing.T) {
+	w := newWorld(t)
+	const read = `{"Version":"2012-10-17","Statement":[{"Sid":"Read","Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::home/${aws:username}/*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}]}`
+	alice := w.user("alice", read)
+	ask := func(who, resource, context string) string {
+		return `{` + who + `,"action":"s3:GetObject","resource":"arn:aws:s3:::` + resource + `","context":` + context + `}`
+	}
+	const office = `{"aws:SourceIp":["10.1.2.3"]}`
+	for _, row := range []struct{ name, body, effect, layer string }{
+		{"a user", ask(`"user":"alice"`, "home/alice/x", office), "ALLOW", "identity"},
+		{"an access key", ask(`"access_key_id":"`+alice.id+`"`, "home/alice/x", office), "ALLOW", "identity"},
+		{"from elsewhere", ask(`"user":"alice"`, "home/alice/x", `{"aws:SourceIp":["192.0.2.1"]}`), "DENY", "identity"},
+		{"another's folder", ask(`"user":"alice"`, "home/bob/x", office), "DENY", "identity"},
+		{"the root's key", ask(`"access_key_id":"`+w.root.id+`"`, "home", office), "ALLOW", "root"},
+	} {
+		got := w.mustJSON(w.root, "POST", "/v1/explain", row.body)
+		if got["effect"] != row.effect || got["layer"] != row.layer || got["fault"] != nil {
+			t.Errorf("%s: %v", row.name, got)
+		}
+	}
+	w.mustJSON(w.root, "PATCH", "/v1/users/alice", `{"status":"Inactive"}`)
+	if got := w.mustJSON(w.root, "POST", "/v1/explain", ask(`"access_key_id":"`+alice.id+`"`, "home/alice/x", office)); got["fault"] != "owner inactive" || got["effect"] != "DENY" {
+		t.Errorf("an inactive owner: %v", got)
+	}
+	for body, code := range map[string]string{
+		ask(`"user":"nobody"`, "x", `{}`):                "404 NoSuchEntity",
+		ask(`"access_key_id":"AKIANOBODY"`, "x", `{}`):   "404 NoSuchEntity",
+		ask(`"user":"alice","role":"r"`, "x", `{}`):      "400 InvalidParameterCombination",
+		`{"user":"alice","action":"s3:GetObject"}`:       "400 InvalidInput",
+		`{"user":"alice","resource":"*"}`:                "400 InvalidInput",
+		`{"user":"alice","action":"s3:*","resorce":"*"}`: "400 InvalidInput",
+	} {
+		status, name, _ := strings.Cut(code, " ")
+		w.want(w.json(w.root, "POST", "/v1/explain", body), map[string]int{"400": 400, "404": 404}[status], name)
+	}
+	// Who may not ask is not told whether there is anybody.
+	bob := w.user("bob", read)
+	for _, who := range []string{`"user":"alice"`, `"user":"nobody"`, `"access_key_id":"` + alice.id + `"`, `"access_key_id":"AKIANOBODY"`} {
+		w.want(w.json(bob, "POST", "/v1/explain", ask(who, "home/alice/x", office)), 403, "AccessDenied")
+	}
+}

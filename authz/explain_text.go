@@ -2,6 +2,7 @@ package authz
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -27,16 +28,21 @@ func orAnonymous(arn string) string {
 // reason is the decision's, as the end of a sentence.
 func (x *Explanation) reason() string {
 	switch {
-	case x.Decision.Effect == Need:
+	case x.Effect == Need.String():
 		return "it turns on " + strings.Join(x.Missing, ", ")
 	case x.By != nil && x.Explicit:
 		return "denied by " + x.By.String()
 	case x.By != nil:
 		return "allowed by " + x.By.String()
-	case x.Decision.Effect == Allow:
+	case x.Effect == Allow.String():
 		return "the root user is allowed whatever nothing denies"
 	}
-	return phrases[x.Decision.Layer] + " does not allow it"
+	return phrase(x.Layer) + " does not allow it"
+}
+
+// phrase names a layer in a sentence.
+func phrase(layer string) string {
+	return phrases[max(0, slices.Index(layerNames[:], layer))]
 }
 
 // phrases name the layers in a sentence.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,11 +10,13 @@ import (
 
 	"github.com/doorward/doorward/authz"
 	"github.com/doorward/doorward/authz/policy"
+	"github.com/doorward/doorward/cmd/doorward/client"
 	"github.com/doorward/doorward/iam"
 )
 
 // explanation collects the flags of `explain`.
 type explanation struct {
+	asked            client.Question
 	principal, role  string
 	action, resource string
 	owner            string
@@ -27,22 +30,28 @@ func newExplain(a *app) *cobra.Command {
 	var flags explanation
 	cmd := &cobra.Command{
 		Use:   "explain",
-		Short: "Say why a request is decided as it is, from policy files",
+		Short: "Say why a request is decided as it is",
 		Long: `Say why a request is decided as it is: what each layer of policies says, which
 statement decides, and what the statements that nearly apply expected and got.
-Everything is read from files and flags; no store is asked. What a store would
-decide with the policies that it holds, ask with ` + "`doorward simulate`" + `.
 
-The principal is an ARN, or "anonymous". The condition keys that follow from it,
-such as aws:username, are filled in; all others are those of --context. A resource
-is an ARN, or BUCKET or BUCKET/KEY for short.`,
-		Example: `  doorward explain --principal arn:aws:iam::000000000000:user/alice --policy reports.json \
+With --user, --role or --access-key the store is asked, about the policies that it
+holds; an access key brings along all that narrows it. With --principal, an ARN or
+"anonymous", everything is read from files and flags, and no store is asked.
+
+The condition keys that follow from the principal, such as aws:username, are filled
+in; all others are those of --context. A resource is an ARN, or BUCKET or BUCKET/KEY
+for short.`,
+		Example: `  doorward explain --user alice --action s3:GetObject --resource reports/2026.csv --context aws:SourceIp=10.0.0.7
+  doorward explain --principal arn:aws:iam::000000000000:user/alice --policy reports.json \
       --action s3:GetObject --resource reports/2026.csv --context aws:SourceIp=10.0.0.7
   doorward explain --principal anonymous --bucket-policy public.json --action s3:GetObject --resource reports/x`,
 		Args: exactly(),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.explain(flags) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.explain(cmd.Context(), flags) },
 	}
 	f := cmd.Flags()
+	f.StringVar(&flags.asked.User, "user", "", "ask the store about the user `NAME`")
+	f.StringVar(&flags.asked.Role, "role", "", "ask the store about a session of the role `NAME`")
+	f.StringVar((*string)(&flags.asked.AccessKeyID), "access-key", "", "ask the store about whoever has the access key `ID`")
 	f.StringVar(&flags.principal, "principal", "", "`ARN` of who asks: a user, role session, federated user or root; or anonymous")
 	f.StringVar(&flags.role, "role-arn", "", "`ARN` of the role of a session, if it has a path")
 	f.StringVar(&flags.action, "action", "", "`ACTION` to ask about, such as s3:GetObject")
@@ -55,10 +64,19 @@ is an ARN, or BUCKET or BUCKET/KEY for short.`,
 	f.StringArrayVar(&flags.session, "session-policy", nil, "`FILE` of a session policy; may be given again")
 	f.StringVar(&flags.bucket, "bucket-policy", "", "`FILE` of the bucket policy")
 	f.StringArrayVar(&flags.guard, "guard-rail", nil, "`FILE` of a level of guard rails, from the root down; may be given again")
+	cmd.MarkFlagsMutuallyExclusive("user", "role", "access-key", "principal")
+	for _, ask := range []string{"user", "role", "access-key"} {
+		for _, file := range []string{"role-arn", "owner", "policy", "parent-policy", "boundary", "session-policy", "bucket-policy", "guard-rail"} {
+			cmd.MarkFlagsMutuallyExclusive(ask, file)
+		}
+	}
 	return cmd
 }
 
-func (a *app) explain(flags explanation) error {
+func (a *app) explain(ctx context.Context, flags explanation) error {
+	if q := flags.asked; q.User != "" || q.Role != "" || q.AccessKeyID != "" {
+		return a.explainStored(ctx, flags)
+	}
 	request, err := flags.request()
 	if err != nil {
 		return err
@@ -75,9 +93,40 @@ func (a *app) explain(flags explanation) error {
 	return err
 }
 
+// explainStored asks the store.
+func (a *app) explainStored(ctx context.Context, flags explanation) error {
+	if flags.action == "" {
+		return errNoAction
+	}
+	q := flags.asked
+	q.Action, q.Resource = flags.action, resourceARN(flags.resource)
+	var err error
+	if q.Context, err = contextValues(flags.context); err != nil {
+		return err
+	}
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	x, err := c.Explain(ctx, q)
+	if err != nil {
+		return err
+	}
+	if a.output == outputJSON {
+		return a.json(x)
+	}
+	if x.Fault != "" {
+		a.say("The credential itself is refused (%s), whatever the policies say.", x.Fault)
+	}
+	_, err = fmt.Fprint(a.Out, x.Explanation)
+	return err
+}
+
+var errNoAction = withHint(errors.New("no action to ask about"), "For example --action s3:GetObject.")
+
 func (f *explanation) request() (*authz.Request, error) {
 	if f.action == "" {
-		return nil, withHint(errors.New("no action to ask about"), "For example --action s3:GetObject.")
+		return nil, errNoAction
 	}
 	principal, err := principalOf(f.principal, f.role)
 	if err != nil {
@@ -141,16 +190,26 @@ func describePrincipal(r *authz.Request) {
 	}
 }
 
-// addContext sets the condition keys of KEY=VALUE texts. A key that is given
-// again, or that can have several values, is a list.
-func addContext(c *authz.Context, texts []string) error {
+// contextValues reads condition keys from KEY=VALUE texts. A key that is given again
+// has several values.
+func contextValues(texts []string) (map[string][]string, error) {
 	values := map[string][]string{}
 	for _, text := range texts {
 		key, value, found := strings.Cut(text, "=")
 		if !found || key == "" {
-			return withHint(fmt.Errorf("context %q is not KEY=VALUE", text), "For example --context aws:SourceIp=10.0.0.7.")
+			return nil, withHint(fmt.Errorf("context %q is not KEY=VALUE", text), "For example --context aws:SourceIp=10.0.0.7.")
 		}
 		values[key] = append(values[key], value)
+	}
+	return values, nil
+}
+
+// addContext sets condition keys. One with several values, or that can have them, is
+// a list.
+func addContext(c *authz.Context, texts []string) error {
+	values, err := contextValues(texts)
+	if err != nil {
+		return err
 	}
 	for key, list := range values {
 		known, ok := policy.KeyOf(key)
