@@ -65,12 +65,12 @@ func (a *Authorizer) authorizeEach(ctx context.Context, q *Attested, d *Decision
 	}
 	for at := range q.Contexts {
 		d.Refusal, d.Missing = nil, d.Missing[:0]
-		answer := err
-		if answer == nil {
-			answer = i.evaluateContext(q, &q.Contexts[at])
+		if err == nil {
+			// A caller that may not be used any more is not for the rest either.
+			err = i.evaluateContext(q, &q.Contexts[at])
 		}
-		if answer != nil {
-			d.refuse(answer)
+		if err != nil {
+			d.refuse(err)
 		}
 		d.name(i.who)
 		i.tell()

@@ -49,9 +49,43 @@ func (a *Authorizer) Authorize(ctx context.Context, q *Request, d *Decision) { a
 // if it would have to wait; then nothing is decided, and Authorize will wait.
 func (a *Authorizer) AuthorizeNow(q *Request, d *Decision) bool { return a.authorize(impatient, q, d) }
 
-// authorize is the whole decision, in six steps.
+// AuthorizeObjects is Authorize for a request that may name several objects
+// (DeleteObjects), whose denials do not fail one another: each is called for every
+// object, in order, with a decision that has Each set and is valid during the call.
+// For a request of another kind, and for one that is refused as a whole, it is
+// called once, without Each.
+func (a *Authorizer) AuthorizeObjects(ctx context.Context, q *Request, d *Decision, each func(*Decision)) {
+	a.authorizeObjects(ctx, q, d, each)
+}
+
+// authorize is the whole decision.
 func (a *Authorizer) authorize(ctx context.Context, q *Request, d *Decision) bool {
 	i := a.inquire(ctx, d)
+	err := i.understand(q)
+	if err == nil {
+		err = i.evaluate() // may the caller do that?
+	}
+	return i.record(err)
+}
+
+func (a *Authorizer) authorizeObjects(ctx context.Context, q *Request, d *Decision, each func(*Decision)) bool {
+	i := a.inquire(ctx, d)
+	err := i.understand(q)
+	if err == nil && i.lists() {
+		return i.evaluateEach(each)
+	}
+	if err == nil {
+		err = i.evaluate()
+	}
+	if !i.record(err) {
+		return false
+	}
+	each(d)
+	return true
+}
+
+// understand takes the steps before the decision.
+func (i *inquiry) understand(q *Request) error {
 	err := i.parse(q) // what does the request claim?
 	if err == nil {
 		err = i.identify(q.MinIndex) // in one view: whose key is it, and may it be used?
@@ -62,8 +96,5 @@ func (a *Authorizer) authorize(ctx context.Context, q *Request, d *Decision) boo
 	if err == nil {
 		err = i.name() // which operation is it, and what does it need?
 	}
-	if err == nil {
-		err = i.evaluate() // may the caller do that?
-	}
-	return i.record(err)
+	return err
 }

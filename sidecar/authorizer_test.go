@@ -2,10 +2,12 @@ package sidecar
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/doorward/doorward/authz"
+	"github.com/doorward/doorward/authz/s3"
 	"github.com/doorward/doorward/authz/sigv4"
 	"github.com/doorward/doorward/iam"
 	"github.com/doorward/doorward/sidecar/protocol"
@@ -385,4 +387,82 @@ func TestDeleteObjectsNeedsItsBody(t *testing.T) {
 	}
 	w.want(ask(`<Delete><Object><Key>mine/a</Key></Object></Delete>`), "")
 	w.want(ask(`<Delete><Object><Key>mine/a</Key></Object><Object><Key>b</Key></Object></Delete>`), iam.AccessDenied)
+}
+
+func TestAMultiDeleteIsDecidedKeyByKey(t *testing.T) {
+	w := newWorld(t)
+	alice := w.user("alice", document(
+		`{"Effect":"Allow","Action":"s3:DeleteObject","Resource":"arn:aws:s3:::bucket/mine/*"}`,
+		`{"Sid":"Kept","Effect":"Deny","Action":"s3:DeleteObject*","Resource":"arn:aws:s3:::bucket/mine/kept"}`,
+		`{"Effect":"Allow","Action":"s3:DeleteObjectVersion","Resource":"arn:aws:s3:::bucket/old"}`))
+	w.key(alice.Ref(), "AKIAALICE")
+	w.caughtUp(w.auth)
+	type word struct {
+		key, action string
+		code        iam.Code
+	}
+	ask := func(c sigv4.Credentials, target, body string) (words []word, each bool) {
+		t.Helper()
+		q := w.signed(c, "POST", target)
+		q.Body, q.HasBody = []byte(body), body != ""
+		var d Decision
+		w.auth.AuthorizeObjects(context.Background(), q, &d, func(d *Decision) {
+			if d.Allowed() != (d.Code() == "" && d.Effect != authz.Need) {
+				t.Errorf("%s: effect %v and code %q", d.Key, d.Effect, d.Code())
+			}
+			words, each = append(words, word{d.Key, d.Action, d.Code()}), d.Each
+		})
+		return words, each
+	}
+	list := `<Delete><Object><Key>mine/a</Key></Object><Object><Key>other</Key></Object><Object><Key>mine/kept</Key></Object>` +
+		`<Object><Key>old</Key><VersionId>v1</VersionId></Object><Object><Key>old</Key></Object><Object><Key>mine/../b</Key></Object></Delete>`
+	got, each := ask(cred("AKIAALICE"), "/bucket?delete", list)
+	want := []word{{"mine/a", "s3:DeleteObject", ""}, {"other", "s3:DeleteObject", iam.AccessDenied}, {"mine/kept", "s3:DeleteObject", iam.AccessDenied},
+		{"old", "s3:DeleteObjectVersion", ""}, {"old", "s3:DeleteObject", iam.AccessDenied}, {"mine/../b", "s3:DeleteObject", ""}}
+	if !each || !slices.Equal(got, want) {
+		t.Errorf("got %v, each %v\nwant %v", got, each, want)
+	}
+	wrong := cred("AKIAALICE")
+	wrong.Secret = "wrong"
+	for name, row := range map[string]struct {
+		c            sigv4.Credentials
+		target, body string
+		code         iam.Code
+	}{
+		"a wrong signature":          {wrong, "/bucket?delete", list, iam.SignatureDoesNotMatch},
+		"a list that is none":        {cred("AKIAALICE"), "/bucket?delete", "<Delete/>", s3.MalformedXML},
+		"a body that was not given":  {cred("AKIAALICE"), "/bucket?delete", "", ""},
+		"an operation without lists": {cred("AKIAALICE"), "/bucket/mine/a?uploads", "", iam.AccessDenied},
+	} {
+		got, each := ask(row.c, row.target, row.body)
+		if each || len(got) != 1 || got[0].code != row.code {
+			t.Errorf("%s: got %v, each %v, want %s once", name, got, each, row.code)
+		}
+	}
+}
+
+// A key that is revoked while a list is decided does not make the rest anonymous.
+func TestAKeyThatIsRevokedWithinAListIsRefusedForTheRest(t *testing.T) {
+	w := newWorld(t)
+	public := document(`{"Effect":"Allow","Principal":"*","Action":"s3:DeleteObject","Resource":"arn:aws:s3:::bucket/public/*"}`)
+	bob := w.user("bob")
+	young := keyOf(bob.Ref(), "AKIAYOUNG")
+	young.Created = iam.At(noon)
+	w.store.Secret("AKIAYOUNG", "akiayoung")
+	w.store.Write(iam.Change{AccessKey: young})
+	w.caughtUp(w.auth)
+	q := w.signed(cred("AKIAYOUNG"), "POST", "/bucket?delete")
+	q.BucketPolicy, q.HasBody = public, true
+	q.Body = []byte(`<Delete><Object><Key>public/a</Key></Object><Object><Key>b</Key></Object><Object><Key>public/c</Key></Object></Delete>`)
+	var d Decision
+	var codes []iam.Code
+	w.auth.AuthorizeObjects(context.Background(), q, &d, func(d *Decision) {
+		if codes = append(codes, d.Code()); len(codes) == 1 {
+			w.store.Write(iam.Change{Delete: &iam.Deletion{Table: iam.TableAccessKeys, Name: "AKIAYOUNG"}})
+			w.caughtUp(w.auth)
+		}
+	})
+	if want := []iam.Code{"", sigv4.InvalidAccessKeyID, sigv4.InvalidAccessKeyID}; !slices.Equal(codes, want) {
+		t.Errorf("got %q, want %q", codes, want)
+	}
 }

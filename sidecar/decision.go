@@ -32,6 +32,9 @@ type Decision struct {
 	Session   string  // role session name
 	POSIX     *iam.POSIX
 
+	// Each says that this is the decision about one object, Key, of those that the
+	// request names; see Authorizer.AuthorizeObjects.
+	Each bool
 	// Action and Resource are what decided: of an allowed request the first that
 	// was needed. Bucket and Key are the bytes that were authorised; the S3 server
 	// acts on these.

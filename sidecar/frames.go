@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -118,6 +119,13 @@ func (w *frameWork) answerCheck(ctx context.Context) bool {
 	}
 	if c.HasBodySum {
 		q.BodyHash = sigv4.KnownBody(c.BodySum)
+	}
+	if c.Each {
+		if w.header.Items != 1 {
+			w.err = fmt.Errorf("%w: a check for each object has to be alone in its frame", protocol.ErrMalformed)
+			return true
+		}
+		return w.authorizer.authorizeObjects(ctx, q, &w.decision, w.each)
 	}
 	if !w.authorizer.authorize(ctx, q, &w.decision) {
 		return false
@@ -235,6 +243,7 @@ func (w *frameWork) append(d *Decision) {
 	default:
 		a.Decision = protocol.Deny
 	}
+	a.Each = d.Each
 	if d.POSIX != nil {
 		a.HasPOSIX, a.UID, a.GID = true, d.POSIX.UID, d.POSIX.GID
 	}

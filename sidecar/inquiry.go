@@ -105,9 +105,14 @@ func (i *inquiry) weigh() {
 		d.unnamed(r)
 		return
 	}
-	owner, policy := i.bucketOf(r.Bucket, i.request.BucketAccount, i.request.BucketPolicy)
-	for at := range r.Needs {
-		n := &r.Needs[at]
+	i.weighAll(r.Needs)
+}
+
+func (i *inquiry) weighAll(needs []s3.Need) {
+	d := i.decision
+	owner, policy := i.bucketOf(i.result.Bucket, i.request.BucketAccount, i.request.BucketPolicy)
+	for at := range needs {
+		n := &needs[at]
 		i.describe(n, owner)
 		answer := i.ask(n.Action.Name(), n.Resource, owner, policy)
 		if n.If != s3.Certain && answer.Effect == authz.Deny {
@@ -121,6 +126,47 @@ func (i *inquiry) weigh() {
 			return
 		}
 	}
+}
+
+// lists reports whether the request names objects that are decided about one by one.
+func (i *inquiry) lists() bool { return i.result.Evaluation == s3.Each && len(i.result.Needs) > 0 }
+
+// evaluateEach is evaluate and record for each object of a list.
+func (i *inquiry) evaluateEach(each func(*Decision)) bool {
+	defer i.release()
+	if i.ctx == impatient && i.who != nil && i.who.young(i.now()) {
+		return false // a denial may have to be looked at again, and half an answer is none
+	}
+	d := i.decision
+	var err error // once the caller may not be used any more, that holds for the rest
+	for left := i.result.Needs; len(left) > 0; {
+		n := 1
+		for n < len(left) && left[n].Group == left[0].Group {
+			n++
+		}
+		d.Each, d.Refusal, d.Missing = true, nil, d.Missing[:0]
+		d.Bucket, d.Key = left[0].Bucket, left[0].Key
+		if err == nil {
+			err = i.evaluateAll(left[:n])
+		}
+		if err != nil {
+			d.refuse(err)
+		}
+		d.name(i.who)
+		i.tell()
+		each(d)
+		left = left[n:]
+	}
+	return true
+}
+
+func (i *inquiry) evaluateAll(needs []s3.Need) error {
+	i.weighAll(needs)
+	again, err := i.reconsider()
+	if again {
+		i.weighAll(needs)
+	}
+	return err
 }
 
 // ask puts one question, under the context that is in place, to the caller's

@@ -103,6 +103,44 @@ func TestChecksOverTheSocket(t *testing.T) {
 	}
 }
 
+func TestAMultiDeleteIsAnsweredKeyByKeyOverTheSocket(t *testing.T) {
+	s := serve(t)
+	bob := s.user("bob", document(`{"Effect":"Allow","Action":"s3:DeleteObject","Resource":"arn:aws:s3:::bucket/mine/*"}`))
+	s.key(bob.Ref(), "AKIABOB")
+	s.caughtUp(s.auth)
+	q := s.question(cred("AKIABOB"), "POST", "/bucket?delete")
+	q.HasBody, q.Body = true, "<Delete>"
+	for i := range 1000 {
+		q.Body += fmt.Sprintf("<Object><Key>%s/%d</Key></Object>", []string{"mine", "yours"}[i%2], i)
+	}
+	q.Body += "</Delete>"
+	for name, c := range map[string]*client.Client{"full": s.client, "brief": s.connect(t, client.Config{Brief: true})} {
+		answers, err := c.CheckEach(t.Context(), &q)
+		if err != nil || len(answers) != 1000 {
+			t.Fatalf("%s: %d answers, %v", name, len(answers), err)
+		}
+		for i, a := range answers {
+			want := []protocol.Decision{protocol.Allow, protocol.Deny}[i%2]
+			if !a.Each || a.Decision != want || name == "full" && a.Resource != fmt.Sprintf("arn:aws:s3:::bucket/%s/%d", []string{"mine", "yours"}[i%2], i) {
+				t.Fatalf("%s: answer %d: %+v, want %v", name, i, a, want)
+			}
+		}
+	}
+	forged := q
+	forged.Headers = s.question(sigv4.Credentials{AccessKeyID: "AKIABOB", Secret: "wrong"}, "POST", "/bucket?delete").Headers
+	if answers, err := s.client.CheckEach(t.Context(), &forged); err != nil || len(answers) != 1 || answers[0].Each || answers[0].Code != string(iam.SignatureDoesNotMatch) {
+		t.Errorf("a wrong signature: %+v, %v", answers, err)
+	}
+	if a, err := s.client.Check(t.Context(), &q); err != nil || a.Each || a.Decision != protocol.Deny {
+		t.Errorf("one answer for all: %+v, %v", a, err)
+	}
+	each := q
+	each.Each = true
+	if err := s.client.CheckAll(t.Context(), []protocol.Check{each, each}, make([]protocol.Answer, 2)); err == nil {
+		t.Error("two lists in a frame are answered, and nobody could tell their answers apart")
+	}
+}
+
 func TestWhoWaitsDoesNotHoldUpOthers(t *testing.T) {
 	s := serve(t)
 	one := s.connect(t, client.Config{Connections: 1})

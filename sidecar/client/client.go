@@ -119,6 +119,25 @@ func (c *Client) CheckAll(ctx context.Context, questions []protocol.Check, answe
 	return err
 }
 
+// CheckEach asks about a request that may name several objects (DeleteObjects, with
+// its body in q): there is an answer for each object, in the order of the list, whose
+// Each is set. If the request is refused as a whole, or is of another kind, there is
+// one answer without Each; so there is from a sidecar that is older than this, and
+// then it stands for all objects together.
+func (c *Client) CheckEach(ctx context.Context, q *protocol.Check) ([]protocol.Answer, error) {
+	one := *q
+	one.Each = true
+	var answers []protocol.Answer
+	err := c.do(ctx, protocol.TypeCheck, 1, anyNumber, one.Append, func(items *protocol.Items) error {
+		answers = make([]protocol.Answer, items.Left())
+		return readAll(answers)(items)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return answers, nil
+}
+
 // Verify asks whether a signature holds and whether its maker may do each of q's
 // contexts. There is one answer for each context.
 func (c *Client) Verify(ctx context.Context, q *protocol.Verify) ([]protocol.Answer, error) {

@@ -308,12 +308,19 @@ func (c *conn) next() (protocol.Header, []byte, error) {
 	}
 }
 
+// anyNumber of answers, but at least one, is what a call expects that does not know
+// how many there will be.
+const anyNumber = -1
+
 // result reads the answers of a call.
 func (k *call) result(t protocol.Type, answers int, read func(*protocol.Items) error, c *conn) error {
 	if k.header.Type == protocol.TypeRefusal {
 		return refusalOf(k.header, k.body)
 	}
 	err := error(nil)
+	if answers == anyNumber && k.header.Items > 0 {
+		answers = int(k.header.Items)
+	}
 	if k.header.Type != t.Answer() || int(k.header.Items) != answers {
 		err = fmt.Errorf("%w: type %#x with %d answers, want %#x with %d", ErrProtocol, k.header.Type, k.header.Items, t.Answer(), answers)
 	} else {

@@ -32,6 +32,7 @@ type Answer struct {
 	Status    uint16 // HTTP status: 200, 400, 403, 503 …
 	Index     uint64 // log index of the view that decided
 	Staleness uint32 // milliseconds since the view was last known to be current
+	Each      bool   // about one object of the list that a check with Each names, in its order
 	HasPOSIX  bool
 	UID, GID  uint32
 	Code      string // S3 error code; empty for ALLOW
@@ -48,7 +49,10 @@ type Answer struct {
 	Needs     string // condition keys wanted, separated by commas
 }
 
-const hasPOSIX = 1 << 0
+const (
+	hasPOSIX = 1 << 0
+	isEach   = 1 << 1
+)
 
 // Append appends a as one item of an answer; brief leaves out everything after
 // the code.
@@ -56,7 +60,7 @@ func (a *Answer) Append(b []byte, brief bool) ([]byte, error) {
 	w := writer{b: b}
 	item := w.begin()
 	w.u8(uint8(a.Decision))
-	w.u8(bit(a.HasPOSIX, hasPOSIX))
+	w.u8(bit(a.HasPOSIX, hasPOSIX) | bit(a.Each, isEach))
 	w.u16(a.Status)
 	w.u64(a.Index)
 	w.u32(a.Staleness)
@@ -74,7 +78,8 @@ func (a *Answer) Append(b []byte, brief bool) ([]byte, error) {
 
 func (a *Answer) read(r reader) error {
 	*a = Answer{Decision: Decision(r.u8())}
-	a.HasPOSIX = r.u8()&hasPOSIX != 0
+	flags := r.u8()
+	a.HasPOSIX, a.Each = flags&hasPOSIX != 0, flags&isEach != 0
 	a.Status, a.Index, a.Staleness = r.u16(), r.u64(), r.u32()
 	a.UID, a.GID = r.u32(), r.u32()
 	a.Code = r.text()

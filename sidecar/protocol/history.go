@@ -3,7 +3,9 @@ package protocol
 // Version is the newest version of the protocol, and MinVersion the oldest that
 // this package still speaks.
 //
-//	1  2026-11  hello; check, verify, signing key, chunk and ping; brief answers
+//	1  2026-11  hello; check, verify, signing key, chunk and ping; brief answers.
+//	            A check may ask for an answer for each object of a multi-object delete.
+//	            A sidecar that does not know the flag gives one answer for all of them
 //
 // A new version is for what an old peer would misunderstand. What an old peer may
 // ignore is appended to the end of an item, whose length tells it what to skip.

@@ -29,7 +29,12 @@ var (
 		BucketAccount: "000000000000", BucketPolicy: `{"Statement":[]}`,
 		Facts: []Pair{{"s3:ExistingObjectTag/class", "secret"}},
 	}
-	sampleVerify = Verify{
+	sampleEach = Check{
+		Method: "POST", Target: "/bkt?delete", Remote: "192.0.2.1", Headers: []Pair{{"Host", "s3.example"}}, Each: true,
+		Body: "<Delete><Object><Key>k</Key></Object></Delete>", HasBody: true, Facts: []Pair{{"s3:if-match", "e"}},
+	}
+	sampleEachAnswer = Answer{Decision: Allow, Status: 200, Index: 41, Each: true, Action: "s3:DeleteObject", Resource: "arn:aws:s3:::bkt/k"}
+	sampleVerify     = Verify{
 		MinIndex: 8, AccessKey: "AKIAEXAMPLE", Token: "tok",
 		StringToSign: "AWS4-HMAC-SHA256\n20260102T030405Z\n…", Signature: sum(0xcd), Presigned: true, Expires: 900, Payload: "UNSIGNED-PAYLOAD",
 		Remote: "2001:db8::1", TLS: TLS12, Conditions: []Pair{{"s3:prefix", "a/"}},
@@ -72,10 +77,12 @@ var frames = []struct {
 	{"hello", TypeHello, 0, &sampleHello, func() any { return new(Hello) }},
 	{"welcome", TypeWelcome, 0, &sampleWelcome, func() any { return new(Welcome) }},
 	{"check", TypeCheck, 1, &sampleCheck, func() any { return new(Check) }},
+	{"check-each", TypeCheck, 1, &sampleEach, func() any { return new(Check) }},
 	{"verify", TypeVerify, 1, &sampleVerify, func() any { return new(Verify) }},
 	{"signing-key", TypeSigningKey, 1, &sampleKey, func() any { return new(KeyRequest) }},
 	{"chunk", TypeChunk, 1, &sampleChunk, func() any { return new(Chunk) }},
 	{"answer", TypeCheckAnswer, 1, answerBody{&sampleAnswer}, func() any { return new(Answer) }},
+	{"answer-each", TypeCheckAnswer, 1, answerBody{&sampleEachAnswer}, func() any { return new(Answer) }},
 	{"key-answer", TypeKeyAnswer, 1, &sampleKeyAnswer, func() any { return new(KeyAnswer) }},
 	{"chunk-answer", TypeChunkAnswer, 1, &sampleChunkAnswer, func() any { return new(ChunkAnswer) }},
 	{"refusal", TypeRefusal, 0, &sampleRefusal, func() any { return new(Refusal) }},

@@ -35,6 +35,11 @@ type Check struct {
 	// (DeleteObjects); meaningful if HasBody. aws-chunked framing is removed.
 	Body    string
 	HasBody bool
+	// Each asks for an answer for each object that the body names, with Answer.Each
+	// set, so that one denial does not fail the others. There is one answer, without
+	// it, if the request is refused as a whole or names no list. Such a check has to be
+	// the only item of its frame, since the number of its answers is not known before.
+	Each bool
 	// What the S3 server knows and the store may not. Empty fields say nothing.
 	BucketAccount string // account that owns the bucket
 	BucketPolicy  string // bucket policy document
@@ -44,6 +49,7 @@ type Check struct {
 const (
 	hasBodySum = 1 << 0
 	hasBody    = 1 << 1
+	wantsEach  = 1 << 2
 )
 
 // Append appends c as one item of a check frame.
@@ -52,7 +58,7 @@ func (c *Check) Append(b []byte) ([]byte, error) {
 	item := w.begin()
 	w.u64(c.MinIndex)
 	w.u8(uint8(c.TLS))
-	w.u8(bit(c.HasBodySum, hasBodySum) | bit(c.HasBody, hasBody))
+	w.u8(bit(c.HasBodySum, hasBodySum) | bit(c.HasBody, hasBody) | bit(c.Each, wantsEach))
 	w.digest(&c.BodySum)
 	w.text(c.Method)
 	w.text(c.Target)
@@ -70,7 +76,7 @@ func (c *Check) read(r reader) (err error) {
 	headers, facts := c.Headers[:0], c.Facts[:0]
 	*c = Check{MinIndex: r.u64(), TLS: TLS(r.u8())}
 	flags := r.u8()
-	c.HasBodySum, c.HasBody = flags&hasBodySum != 0, flags&hasBody != 0
+	c.HasBodySum, c.HasBody, c.Each = flags&hasBodySum != 0, flags&hasBody != 0, flags&wantsEach != 0
 	c.BodySum = r.digest()
 	c.Method, c.Target, c.Remote = r.text(), r.text(), r.text()
 	if c.Headers, err = r.pairs(headers, MaxHeaders, "headers"); err != nil {
