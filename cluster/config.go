@@ -8,6 +8,7 @@ import (
 
 	"github.com/doorward/doorward/cluster/mesh"
 	"github.com/doorward/doorward/cluster/pki"
+	"github.com/doorward/doorward/iam/wire"
 	"github.com/doorward/doorward/internal/seal"
 	"github.com/doorward/doorward/raft"
 )
@@ -34,6 +35,11 @@ type Config struct {
 	// TLS is the node's certificate; nil: none, on loopback addresses only.
 	TLS *pki.Files
 
+	// OwnTLS says that the node keeps its certificate itself, in [TLSDir], signed by an
+	// authority that the store has; TLS is then set by the node. The first node makes
+	// both, the others get theirs with a token (package enrol) before they join.
+	OwnTLS bool
+
 	// Carrier is where connections come from; nil means TCP.
 	Carrier mesh.Carrier
 
@@ -55,6 +61,10 @@ type Config struct {
 
 	// Version is this build's, for the status of the cluster.
 	Version string
+
+	// Level is the newest feature level that this node says it knows; that of its build.
+	// Below that, it plays an older build.
+	Level uint16
 
 	// Regions get signing keys brought to sidecars before they are needed;
 	// us-east-1. Keys for other regions are asked for.
@@ -91,7 +101,8 @@ func DefaultConfig() Config {
 		Timeout: 5 * time.Second, ExpireEvery: time.Minute, ExpireBatch: 1024, RecordUsesEvery: time.Minute,
 		MaxVoters: 5, CatchUp: 256, Stable: 10 * time.Second,
 		ReconcileEvery: time.Second, MeetEvery: 5 * time.Second, CompareEvery: 30 * time.Second,
-		Raft: raft.DefaultConfig(),
+		Level: wire.FeatureLevel,
+		Raft:  raft.DefaultConfig(),
 	}
 }
 
@@ -100,6 +111,10 @@ func (c *Config) Validate() error {
 	switch {
 	case c.Dir == "":
 		return errors.New("cluster config: Dir is empty, a data directory is needed")
+	case c.Level < 1 || c.Level > wire.FeatureLevel:
+		return fmt.Errorf("cluster config: Level %d is not between 1 and %d", c.Level, wire.FeatureLevel)
+	case c.OwnTLS && (c.Listen == "" || c.TLS != nil):
+		return errors.New("cluster config: OwnTLS needs Listen, and TLS to be nil")
 	case c.Root == (seal.Source{}):
 		return errors.New("cluster config: Root is empty, a root key is needed")
 	case len(c.Regions) == 0:
@@ -120,6 +135,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.OwnTLS {
+		c.TLS = pki.FilesIn(TLSDir(c.Dir))
 	}
 	c.Raft.Dir, c.Raft.Logger = c.Dir, c.Logger
 }

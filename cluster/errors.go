@@ -25,6 +25,10 @@ var (
 	// ErrTooLarge: the command does not fit into a log entry.
 	ErrTooLarge = errors.New("cluster: command is too large")
 
+	// ErrLevel: a node of the cluster runs a build that does not know the command.
+	// Nothing happened; it is accepted a moment after the last node was upgraded.
+	ErrLevel = errors.New("cluster: not every node knows this command yet; upgrade them all (doorward cluster status)")
+
 	// ErrNotInitialized: the node belongs to no cluster yet; run init or join.
 	ErrNotInitialized = errors.New("cluster: node is not initialised (run doorward init or doorward join)")
 

@@ -58,7 +58,7 @@ func (h handler) Health() peer.Health {
 	s := h.node.raft.Status()
 	return peer.Health{
 		ID: s.ID, Applied: s.Applied, Last: s.Last, Term: s.Term,
-		Version: h.node.cfg.Version, Trouble: h.node.Trouble(),
+		Version: h.node.cfg.Version, Level: h.node.cfg.Level, Trouble: h.node.Trouble(),
 	}
 }
 

@@ -54,7 +54,15 @@ func (n *Node) Init(ctx context.Context, b Birth) (RootKey, error) {
 	if v.Store().ClusterID != "" {
 		return RootKey{}, ErrInitialized
 	}
-	return n.initialize(ctx, b)
+	root, err := n.initialize(ctx, b)
+	if err == nil {
+		// What fails here is made up for while the node runs; the key pair is not lost
+		// for it.
+		if err := n.upkeep(ctx); err != nil {
+			n.log.Warn("upkeep of a new store", "error", err)
+		}
+	}
+	return root, err
 }
 
 func (n *Node) initialize(ctx context.Context, b Birth) (RootKey, error) {

@@ -56,6 +56,9 @@ func (n *Node) changeHere(ctx context.Context, c peer.Change) error {
 	}
 	switch c.Op {
 	case peer.Join:
+		if level := n.View().Level(); max(c.Level, 1) < level {
+			return fmt.Errorf("%w: the build of %s knows feature level %d and the store is at %d; upgrade it first", ErrMember, c.ID, max(c.Level, 1), level)
+		}
 		if known {
 			return n.moved(ctx, m, c.Address, status)
 		}
@@ -171,7 +174,7 @@ func (n *Node) joinAt(ctx context.Context, address string) error {
 		}
 	}
 	n.book.learn(card.ID, address)
-	c := peer.Change{Op: peer.Join, ID: n.ID(), Address: n.mesh.Address()}
+	c := peer.Change{Op: peer.Join, ID: n.ID(), Address: n.mesh.Address(), Level: n.cfg.Level}
 	for {
 		err := n.pool.Change(ctx, card.ID, address, c)
 		if !errors.Is(err, raft.ErrNotLeader) || !wait(ctx, nil) {

@@ -61,7 +61,7 @@ func (r raftNetwork) DialPeer(ctx context.Context, id, address string) (net.Conn
 func (n *Node) openMesh(id string) (_ raft.Network, err error) {
 	n.mesh, err = mesh.New(mesh.Config{
 		ID: id, Cluster: n.clusterID, Listen: n.cfg.Listen, Advertise: n.cfg.Advertise,
-		TLS: n.cfg.TLS, Carrier: n.cfg.Carrier, Logger: n.log,
+		TLS: n.cfg.TLS, Admitted: n.admitted, Carrier: n.cfg.Carrier, Logger: n.log,
 	})
 	if err != nil {
 		return nil, err

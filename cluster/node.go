@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/doorward/doorward/cluster/enrol"
 	"github.com/doorward/doorward/cluster/feed"
 	"github.com/doorward/doorward/cluster/mesh"
 	"github.com/doorward/doorward/cluster/peer"
@@ -117,12 +118,16 @@ func (n *Node) portLoops() []func(context.Context) error {
 		peer.Serve(n.mesh.Listener(mesh.RPC), handler{n})
 		return nil
 	}
-	return []func(context.Context) error{n.mesh.Run, serve, n.followPort}
+	certify := func(context.Context) error {
+		enrol.Serve(n.mesh.Listener(mesh.Enrol), issuer{n}, n.log)
+		return nil
+	}
+	return []func(context.Context) error{n.mesh.Run, serve, certify, n.followPort}
 }
 
 // workLoops are what a node does by itself.
 func (n *Node) workLoops() []func(context.Context) error {
-	loops := []func(context.Context) error{n.feed.Run, n.expireLoop, n.useLoop}
+	loops := []func(context.Context) error{n.feed.Run, n.expireLoop, n.useLoop, n.upkeepLoop}
 	if n.mesh != nil {
 		loops = append(loops, n.meetLoop, n.reconcileLoop, n.compareLoop)
 	}

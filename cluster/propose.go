@@ -20,11 +20,14 @@ const retryPause = 50 * time.Millisecond
 // waits for one, up to Config.Timeout.
 //
 // A refused command is a Result with Err set. The error is [ErrUnavailable],
-// [ErrOverloaded], [ErrDiskFull], [ErrTooLarge] or [ErrStopped], all of which say
-// that nothing happened, or [ErrUnknownOutcome]. A command with a request id is
+// [ErrOverloaded], [ErrDiskFull], [ErrTooLarge], [ErrLevel] or [ErrStopped], all of
+// which say that nothing happened, or [ErrUnknownOutcome]. A command with a request id is
 // tried again by itself where its outcome is not known, because it cannot take
 // effect twice.
 func (n *Node) Propose(ctx context.Context, e iam.Envelope) (iam.Result, error) {
+	if err := n.checkLevel(e.Command); err != nil {
+		return iam.Result{}, err
+	}
 	command, err := wire.AppendEntry(nil, e)
 	if errors.Is(err, wire.ErrTooLarge) {
 		return iam.Result{}, fmt.Errorf("%w: %w", ErrTooLarge, err)

@@ -110,5 +110,23 @@ func (s *step) doProvider(c iam.Command) *iam.Error {
 	case iam.SetAccountAlias:
 		return s.setAccountAlias(c)
 	}
+	return s.doMember(c)
+}
+
+func (s *step) doMember(c iam.Command) *iam.Error {
+	switch c := c.(type) {
+	case iam.PutAuthority:
+		return s.putAuthority(c)
+	case iam.DeleteAuthority:
+		return s.deleteAuthority(c)
+	case iam.CreateEnrolment:
+		return s.createEnrolment(c)
+	case iam.TakeEnrolment:
+		return s.takeEnrolment(c)
+	case iam.DeleteEnrolment:
+		return s.deleteEnrolment(c)
+	case iam.RaiseLevel:
+		return s.raiseLevel(c)
+	}
 	panic("no handler")
 }

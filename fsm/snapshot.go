@@ -31,7 +31,7 @@ func (s *Snapshot) View() *state.View { return s.view }
 // Write writes the snapshot. Term is that of the entry at the view's index, for
 // those who inspect the file; zero if it is not known.
 func (s *Snapshot) Write(w io.Writer, term uint64) error {
-	h := wire.Header{Term: term, FeatureLevel: wire.FeatureLevel, Time: s.time, RequestSum: s.sum}
+	h := wire.Header{Term: term, FeatureLevel: s.view.Level(), Time: s.time, RequestSum: s.sum}
 	return wire.WriteSnapshot(w, h, s.view, len(s.requests), slices.Values(s.requests))
 }
 

@@ -151,6 +151,7 @@ var tableNames = map[iam.Table]string{
 	iam.TableUsers: "user", iam.TableGroups: "group", iam.TableRoles: "role", iam.TablePolicies: "policy",
 	iam.TableAccessKeys: "access key", iam.TableServiceAccounts: "service account", iam.TableSessions: "session",
 	iam.TableBuckets: "bucket", iam.TableSettings: "settings", iam.TableStore: "store", iam.TableProviders: "provider",
+	iam.TableEnrolments: "enrolment", iam.TableAuthorities: "authority", iam.TableLevels: "level",
 }
 
 // describe prints a change: "+ user {…}" with the fields that are not zero, or
@@ -174,6 +175,8 @@ func print(v reflect.Value) string {
 	case iam.Ref:
 		return strings.ReplaceAll(x.Kind.String(), " ", "-") + ":" + x.Name
 	case iam.Sealed:
+		return string(x)
+	case []byte:
 		return string(x)
 	case iam.Tag:
 		return x.Key + "=" + x.Value
@@ -260,7 +263,10 @@ func (s *session) set(v reflect.Value, value string) {
 		if value != "" && !strings.HasPrefix(value, "arn:") {
 			value = "arn:aws:iam::000000000000:" + value
 		}
-	case iam.Sealed:
+	case iam.Sealed, []byte:
+		if text, times, ok := strings.Cut(value, "*"); ok {
+			value = strings.Repeat(text, int(s.number(times)))
+		}
 		v.SetBytes([]byte(value))
 		return
 	case iam.Status:
@@ -294,7 +300,7 @@ func (s *session) setKind(v reflect.Value, value string) {
 		v.SetString(value)
 	case reflect.Bool:
 		v.SetBool(value == "true")
-	case reflect.Uint8, reflect.Uint32, reflect.Uint64:
+	case reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		v.SetUint(uint64(s.number(value)))
 	case reflect.Int64:
 		v.SetInt(s.number(value))
@@ -358,6 +364,11 @@ func complete(v reflect.Value) {
 		if x.Session.Parent.Kind == iam.KindRoot {
 			x.Session.ParentID = cmp.Or(x.Session.ParentID, iam.UniqueID(iam.FirstAccount))
 		}
+	case *iam.PutAuthority:
+		if x.Authority.Key == nil {
+			x.Authority.Key = iam.Sealed("sealed")
+		}
+		x.Authority.Certificate = cmp.Or(x.Authority.Certificate, "{certificate}")
 	case *iam.PutBucket:
 		x.Bucket.Account = cmp.Or(x.Bucket.Account, iam.FirstAccount)
 	}
@@ -390,6 +401,8 @@ var commands = []reflect.Type{
 	reflect.TypeFor[iam.PutBucket](), reflect.TypeFor[iam.DeleteBucket](), reflect.TypeFor[iam.PutSettings](),
 	reflect.TypeFor[iam.CreateProvider](), reflect.TypeFor[iam.UpdateProvider](), reflect.TypeFor[iam.DeleteProvider](),
 	reflect.TypeFor[iam.SetAccountAlias](),
+	reflect.TypeFor[iam.PutAuthority](), reflect.TypeFor[iam.DeleteAuthority](), reflect.TypeFor[iam.CreateEnrolment](),
+	reflect.TypeFor[iam.TakeEnrolment](), reflect.TypeFor[iam.DeleteEnrolment](), reflect.TypeFor[iam.RaiseLevel](),
 }
 
 // TestEveryCommandIsInATranscript keeps the transcripts complete.

@@ -18,6 +18,9 @@ type Change struct {
 	Settings       *Settings
 	Store          *Store
 	Provider       *Provider
+	Enrolment      *Enrolment
+	Authority      *Authority
+	Level          *Level
 	Delete         *Deletion
 }
 
@@ -37,13 +40,17 @@ const (
 	TableSettings        Table = 9
 	TableStore           Table = 10
 	TableProviders       Table = 11
+	TableEnrolments      Table = 12
+	TableAuthorities     Table = 13
+	TableLevels          Table = 14 // of one record, whose name is empty
 )
 
 // LastTable is the table with the greatest number.
-const LastTable = TableProviders
+const LastTable = TableLevels
 
 // Deletion names a record that is gone. Account is empty for tables whose names
-// are global (access keys, service accounts, sessions, buckets).
+// are global (access keys, service accounts, sessions, buckets, enrolments,
+// authorities, the level).
 type Deletion struct {
 	Table   Table
 	Account AccountID

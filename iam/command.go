@@ -258,6 +258,34 @@ type SetAccountAlias struct {
 // PutSettings replaces the settings.
 type PutSettings struct{ Settings Settings }
 
+// PutAuthority adds an authority that signs the certificates of members. The newest
+// one signs, all are trusted.
+type PutAuthority struct{ Authority Authority }
+
+// DeleteAuthority ends the trust in an authority that is not the newest.
+type DeleteAuthority struct{ Fingerprint string }
+
+// CreateEnrolment lets one member in, with a token whose hash the enrolment has. It
+// also tidies away enrolments that nobody took up in time.
+type CreateEnrolment struct{ Enrolment Enrolment }
+
+// TakeEnrolment uses a token up. Again with the same key is no change, so that a
+// member whose answer was lost can ask once more.
+type TakeEnrolment struct {
+	ID   string
+	Hash []byte // SHA-256 of the token's secret
+	Name string // what the member calls itself; counts if the enrolment names nobody
+	Key  []byte // SHA-256 of the member's public key
+}
+
+// DeleteEnrolment takes a token back that nobody has used, or a member's leave to
+// renew its certificate and to connect.
+type DeleteEnrolment struct{ ID string }
+
+// RaiseLevel allows what builds below a feature level do not know. It never goes
+// back.
+type RaiseLevel struct{ Level uint16 }
+
 func (Initialize) command()              {}
 func (CreateUser) command()              {}
 func (UpdateUser) command()              {}
@@ -298,3 +326,9 @@ func (UpdateProvider) command()          {}
 func (DeleteProvider) command()          {}
 func (SetAccountAlias) command()         {}
 func (PutSettings) command()             {}
+func (PutAuthority) command()            {}
+func (DeleteAuthority) command()         {}
+func (CreateEnrolment) command()         {}
+func (TakeEnrolment) command()           {}
+func (DeleteEnrolment) command()         {}
+func (RaiseLevel) command()              {}

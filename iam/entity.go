@@ -270,6 +270,52 @@ func (p *Provider) ARN() ARN { return entityARN(p.Account, "oidc-provider", "/",
 // Ref returns the provider's reference.
 func (p *Provider) Ref() Ref { return Ref{p.Account, KindProvider, p.URL} }
 
+// Member says what a member of the cluster is.
+type Member uint8
+
+// The kinds of member. The numbers are part of the log format.
+const (
+	MemberNode    Member = 1 // has everything, sealed secrets included
+	MemberSidecar Member = 2 // follows the changes
+)
+
+// String returns the word that messages and certificates use for m.
+func (m Member) String() string {
+	switch m {
+	case MemberNode:
+		return "node"
+	case MemberSidecar:
+		return "sidecar"
+	}
+	return "unknown"
+}
+
+// Enrolment is leave to become a member of the cluster: first for whoever has its
+// token, then, once used, for the member that did.
+type Enrolment struct {
+	ID      string
+	Kind    Member
+	Name    string // of the member; empty: the member chooses
+	Hash    []byte // SHA-256 of the token's secret
+	Created Time
+	Expires Time   // of the token
+	By      ARN    // who made it
+	Used    Time   // zero: not yet
+	Key     []byte // SHA-256 of the member's public key, once used
+}
+
+// Authority signs the certificates of the cluster's members.
+type Authority struct {
+	Fingerprint string // SHA-256 of the certificate in DER, hexadecimal
+	Certificate string // PEM
+	Key         Sealed // PEM, sealed
+	Created     Time
+}
+
+// Level is the feature level that every node of the store is at. A store without
+// one is at 1.
+type Level struct{ Number uint16 }
+
 // Settings are the limits that an administrator may change. Zero fields mean the
 // default named at each.
 type Settings struct {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+
+	"github.com/doorward/doorward/cluster/pki"
 )
 
 // Protocol is what a connection carries; its name is the ALPN id.
@@ -18,6 +20,10 @@ const (
 	Raft Protocol = "doorward-raft/1"
 	RPC  Protocol = "doorward-rpc/1"
 	Feed Protocol = "doorward-feed/1"
+
+	// Enrol is for those who want a certificate. It has no greeting, and the other side
+	// may be anybody; [Conn.Peer] names a member who has shown a certificate.
+	Enrol Protocol = "doorward-enrol/1"
 )
 
 var protocols = []string{string(Raft), string(RPC), string(Feed)}
@@ -78,9 +84,10 @@ type Conn struct {
 
 // Peer is who is at the other end.
 type Peer struct {
-	ID      string // of the node; the name of a sidecar
-	Cluster string // empty if it belongs to none
-	Name    string // in its certificate; empty without TLS
+	ID       string       // of the node; the name of a sidecar
+	Cluster  string       // empty if it belongs to none
+	Name     string       // in its certificate; empty without TLS
+	Identity pki.Identity // in its certificate; zero without one
 }
 
 // Close ends the connection. It is safe to call twice.

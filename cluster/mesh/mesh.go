@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,6 +48,10 @@ type Config struct {
 	// TLS is the member's certificate. Nil: none and no encryption, which is for one
 	// machine: only loopback addresses are bound or dialled.
 	TLS *pki.Files
+	// Admitted says why a member with a certificate that was verified may not connect,
+	// nil if it may; nil lets all.
+	Admitted func(pki.Identity) error
+
 	// Carrier is where connections come from; nil means TCP.
 	Carrier Carrier
 	// Logger gets refused connections; nil discards.
@@ -57,7 +63,8 @@ type Mesh struct {
 	cfg       Config
 	listener  net.Listener
 	listeners map[Protocol]*listener
-	server    *tls.Config // nil without TLS
+	server    *tls.Config // nil without TLS, as is enrolling
+	enrolling *tls.Config
 
 	mu     sync.Mutex
 	conns  map[*Conn]net.Conn // with what the carrier gave for each
@@ -75,10 +82,11 @@ func New(cfg Config) (*Mesh, error) {
 	}
 	m := &Mesh{cfg: cfg, listeners: make(map[Protocol]*listener), conns: make(map[*Conn]net.Conn), done: make(chan struct{})}
 	if cfg.TLS != nil {
-		if err := cfg.TLS.Check(); err != nil {
+		// A member without a certificate yet is heard by nobody until it has one.
+		if err := cfg.TLS.Check(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		m.server = cfg.TLS.Server(protocols)
+		m.server, m.enrolling = cfg.TLS.Server(protocols), cfg.TLS.Enrolling(string(Enrol))
 	}
 	if m.cfg.Carrier == nil {
 		m.cfg.Carrier = TCP{}
@@ -94,6 +102,7 @@ func New(cfg Config) (*Mesh, error) {
 	for _, p := range protocols {
 		m.listeners[Protocol(p)] = &listener{mesh: m, conns: make(chan net.Conn)}
 	}
+	m.listeners[Enrol] = &listener{mesh: m, conns: make(chan net.Conn)}
 	return m, nil
 }
 
@@ -220,19 +229,21 @@ func (m *Mesh) accept(raw net.Conn) (*Conn, Protocol, error) {
 func (m *Mesh) welcome(c *Conn) (Protocol, error) {
 	role, negotiated := pki.Node, ""
 	if m.server != nil {
-		secure := tls.Server(c.Conn, m.server)
+		secure := tls.Server(c.Conn, &tls.Config{MinVersion: tls.VersionTLS13, GetConfigForClient: m.settingsFor})
 		ctx, cancel := context.WithTimeout(context.Background(), greetingTime)
 		defer cancel()
 		if err := secure.HandshakeContext(ctx); err != nil {
 			return "", err
 		}
 		state := secure.ConnectionState()
-		var err error
-		if role, c.Peer.Name, err = pki.RoleOf(state.PeerCertificates[0]); err != nil {
+		negotiated = state.NegotiatedProtocol
+		if err := m.recognise(c, state); err != nil {
 			return "", err
 		}
-		negotiated = state.NegotiatedProtocol
-		c.Conn = secure
+		role, c.Conn = c.Peer.Identity.Role, secure
+		if negotiated == string(Enrol) {
+			return Enrol, nil
+		}
 	}
 	var h hello
 	if err := readMessage(c.Conn, &h); err != nil {
@@ -250,11 +261,36 @@ func (m *Mesh) welcome(c *Conn) (Protocol, error) {
 	return h.Protocol, reason
 }
 
+// settingsFor returns the settings for a client that wants to enrol and nothing else,
+// or those for members.
+func (m *Mesh) settingsFor(client *tls.ClientHelloInfo) (*tls.Config, error) {
+	if slices.Equal(client.SupportedProtos, []string{string(Enrol)}) {
+		return m.enrolling.GetConfigForClient(client)
+	}
+	return m.server.GetConfigForClient(client)
+}
+
+// recognise notes whose certificate was shown, if one was, and refuses members that
+// were taken out.
+func (m *Mesh) recognise(c *Conn, state tls.ConnectionState) (err error) {
+	if len(state.PeerCertificates) == 0 {
+		return nil // settings for members ask for one
+	}
+	if c.Peer.Identity, err = pki.IdentityOf(state.PeerCertificates[0]); err != nil {
+		return err
+	}
+	c.Peer.Name = c.Peer.Identity.Name
+	if m.cfg.Admitted == nil {
+		return nil
+	}
+	return m.cfg.Admitted(c.Peer.Identity)
+}
+
 // check returns why a greeting is refused, nil if it is not.
 func (m *Mesh) check(h hello, role pki.Role, name, negotiated string) error {
 	mine := m.cfg.Cluster()
 	switch {
-	case m.listeners[h.Protocol] == nil:
+	case m.listeners[h.Protocol] == nil || h.Protocol == Enrol:
 		return fmt.Errorf("protocol %q is not known", h.Protocol)
 	case negotiated != "" && negotiated != string(h.Protocol):
 		return fmt.Errorf("protocol %q was negotiated and %q is asked for", negotiated, h.Protocol)

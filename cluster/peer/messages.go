@@ -54,8 +54,9 @@ type Change struct {
 	Op      Op
 	ID      string
 	Address string
-	Force   bool // though it endangers the cluster
-	Passed  bool // by a node that does not lead; it is not passed on again
+	Level   uint16 // of a joiner: the newest feature level that its build knows
+	Force   bool   // though it endangers the cluster
+	Passed  bool   // by a node that does not lead; it is not passed on again
 }
 
 // Health is how a node is doing.
@@ -65,6 +66,7 @@ type Health struct {
 	Last    uint64
 	Term    uint64
 	Version string
+	Level   uint16 // the newest feature level that its build knows
 	Trouble string // why it is not fit for service; empty: it is
 }
 

@@ -1,11 +1,14 @@
 package pki
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 )
@@ -23,8 +26,81 @@ type Files struct {
 }
 
 type material struct {
-	own  tls.Certificate
-	pool *x509.CertPool
+	own         tls.Certificate
+	pool        *x509.CertPool
+	authorities [][]byte // DER, those that the pool holds
+}
+
+// The files of a member that keeps its certificate itself, see [FilesIn].
+const (
+	memberFile    = "member.pem"
+	authorityFile = "authority.pem"
+)
+
+// FilesIn are the files of a member that keeps its certificate in a directory of its
+// own. Certificate and key are one file, so that they are replaced together. Nothing
+// has to be there yet: then Check fails with fs.ErrNotExist.
+func FilesIn(dir string) *Files {
+	member := filepath.Join(dir, memberFile)
+	return &Files{Certificate: member, Key: member, Authority: filepath.Join(dir, authorityFile)}
+}
+
+// Keep puts a certificate, its key and the authorities to trust, all PEM, into the
+// files of [FilesIn], durably. The authorities go first: whoever has the new
+// certificate also trusts those who have one like it.
+func (f *Files) Keep(certificate, key, authorities []byte) error {
+	if f.Certificate != f.Key {
+		return errors.New("pki: certificate and key are kept in one file only")
+	}
+	if err := os.MkdirAll(filepath.Dir(f.Key), 0o700); err != nil {
+		return fmt.Errorf("pki: %w", err)
+	}
+	if err := replaceFile(f.Authority, authorities); err != nil {
+		return err
+	}
+	return replaceFile(f.Key, append(append([]byte(nil), certificate...), key...))
+}
+
+// KeepAuthorities replaces the authorities to trust, if they are others.
+func (f *Files) KeepAuthorities(authorities []byte) error {
+	if text, err := os.ReadFile(f.Authority); err == nil && bytes.Equal(text, authorities) {
+		return nil
+	}
+	return replaceFile(f.Authority, authorities)
+}
+
+// replaceFile writes a private file that is either as it was or as it should be,
+// whenever the machine stops.
+func replaceFile(path string, text []byte) error {
+	fresh, err := os.CreateTemp(filepath.Dir(path), ".new-*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("pki: %w", err)
+	}
+	defer os.Remove(fresh.Name())
+	_, err = fresh.Write(text)
+	if err = errors.Join(err, fresh.Sync(), fresh.Close()); err != nil {
+		return fmt.Errorf("pki: %w", err)
+	}
+	if err := os.Rename(fresh.Name(), path); err != nil {
+		return fmt.Errorf("pki: %w", err)
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("pki: %w", err)
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
+
+// Identity returns who the member is, and when its certificate was made and ends, as
+// the files say now.
+func (f *Files) Identity() (id Identity, from, until time.Time, err error) {
+	m, err := f.read()
+	if err != nil {
+		return Identity{}, time.Time{}, time.Time{}, err
+	}
+	id, err = IdentityOf(m.own.Leaf)
+	return id, m.own.Leaf.NotBefore, m.own.Leaf.NotAfter, err
 }
 
 // Check reads the files and says what is wrong with them.
@@ -76,11 +152,19 @@ func (f *Files) read() (*material, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pki: %w", err)
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
+	m := &material{own: own, pool: x509.NewCertPool()}
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		authority, err := x509.ParseCertificate(block.Bytes)
+		if err != nil || block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("pki: %s holds something else than PEM certificates", f.Authority)
+		}
+		m.pool.AddCert(authority)
+		m.authorities = append(m.authorities, block.Bytes)
+	}
+	if len(m.authorities) == 0 {
 		return nil, fmt.Errorf("pki: %s holds no PEM certificate", f.Authority)
 	}
-	return &material{own, pool}, nil
+	return m, nil
 }
 
 // Server returns the settings of the accepting side: TLS 1.3, both sides with a
@@ -119,6 +203,49 @@ func (f *Files) Client(protocol string) (*tls.Config, error) {
 			return verifyNode(s, m.pool)
 		},
 	}, nil
+}
+
+// Enrolling returns the settings of the accepting side for those who want to become
+// members, without a certificate, and for members who want a new one. It shows the
+// authorities, so that whoever knows one can recognise it.
+func (f *Files) Enrolling(protocol string) *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13,
+		NextProtos: []string{protocol},
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			m, err := f.current()
+			if err != nil {
+				return nil, err
+			}
+			shown := m.own
+			shown.Certificate = append(append([][]byte(nil), m.own.Certificate[0]), m.authorities...)
+			return &tls.Config{
+				MinVersion: tls.VersionTLS13, NextProtos: []string{protocol},
+				Certificates: []tls.Certificate{shown},
+				ClientAuth:   tls.VerifyClientCertIfGiven, ClientCAs: m.pool,
+			}, nil
+		},
+	}
+}
+
+// Pinned returns the settings of the dialling side for one that has no certificate
+// yet and knows the fingerprint of the authority. It accepts a node only, whose
+// certificate that authority has signed.
+func Pinned(protocol, authority string) *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13, NextProtos: []string{protocol},
+		InsecureSkipVerify: true, // verified below, against the fingerprint
+		VerifyConnection: func(s tls.ConnectionState) error {
+			for _, c := range s.PeerCertificates {
+				if c.IsCA && fingerprint(c.Raw) == authority {
+					pool := x509.NewCertPool()
+					pool.AddCert(c)
+					return verifyNode(s, pool)
+				}
+			}
+			return fmt.Errorf("pki: the other side is not of the cluster that is meant: it does not show the authority %s", authority)
+		},
+	}
 }
 
 func verifyNode(s tls.ConnectionState, pool *x509.CertPool) error {

@@ -84,6 +84,12 @@ func KeyOf(c iam.Change) (iam.Table, iam.AccountID, string) {
 		return iam.TableStore, "", ""
 	case c.Provider != nil:
 		return iam.TableProviders, c.Provider.Account, c.Provider.URL
+	case c.Enrolment != nil:
+		return iam.TableEnrolments, "", c.Enrolment.ID
+	case c.Authority != nil:
+		return iam.TableAuthorities, "", c.Authority.Fingerprint
+	case c.Level != nil:
+		return iam.TableLevels, "", ""
 	case c.Delete != nil:
 		return keyOfDeletion(*c.Delete)
 	}
@@ -94,7 +100,7 @@ func keyOfDeletion(d iam.Deletion) (iam.Table, iam.AccountID, string) {
 	switch d.Table {
 	case iam.TableUsers, iam.TableGroups, iam.TableRoles, iam.TablePolicies:
 		return d.Table, d.Account, iam.Fold(d.Name)
-	case iam.TableSettings, iam.TableStore:
+	case iam.TableSettings, iam.TableStore, iam.TableLevels:
 		return d.Table, "", ""
 	case iam.TableProviders:
 		return d.Table, d.Account, d.Name
@@ -115,6 +121,9 @@ const (
 	treeMembers
 	treeUses
 	treeProviders
+	treeEnrolments
+	treeAuthorities
+	treeLevels
 )
 
 // own reports whether tree must be cloned now, and notes that it will have been.
@@ -149,6 +158,12 @@ func (b *Builder) apply(c *iam.Change) {
 		b.store(c.Store)
 	case iam.TableProviders:
 		b.provider(account, name, c.Provider)
+	case iam.TableEnrolments:
+		b.enrolment(name, c.Enrolment)
+	case iam.TableAuthorities:
+		b.authority(name, c.Authority)
+	case iam.TableLevels:
+		b.level(name, c.Level)
 	}
 }
 
@@ -253,6 +268,28 @@ func (b *Builder) provider(account iam.AccountID, name string, new *iam.Provider
 	set(b, b.view.providers, iam.TableProviders, account, name, new, writeProvider)
 }
 
+func (b *Builder) enrolment(name string, new *iam.Enrolment) {
+	if b.own(treeEnrolments) {
+		b.view.enrolments = b.view.enrolments.clone()
+	}
+	set(b, b.view.enrolments, iam.TableEnrolments, "", name, new, writeEnrolment)
+}
+
+func (b *Builder) authority(name string, new *iam.Authority) {
+	if b.own(treeAuthorities) {
+		b.view.authorities = b.view.authorities.clone()
+	}
+	old := set(b, b.view.authorities, iam.TableAuthorities, "", name, new, writeAuthority)
+	b.secret(iam.TableAuthorities, name, secretOfAuthority(old), secretOfAuthority(new))
+}
+
+func (b *Builder) level(name string, new *iam.Level) {
+	if b.own(treeLevels) {
+		b.view.levels = b.view.levels.clone()
+	}
+	set(b, b.view.levels, iam.TableLevels, "", name, new, writeLevel)
+}
+
 // The settings and the store record are always there: before the first write they
 // are zero, and deleting them makes them zero again.
 func (b *Builder) settings(new *iam.Settings) {
@@ -355,4 +392,11 @@ func secretOfSession(s *iam.Session) iam.Sealed {
 		return nil
 	}
 	return s.Secret
+}
+
+func secretOfAuthority(a *iam.Authority) iam.Sealed {
+	if a == nil {
+		return nil
+	}
+	return a.Key
 }

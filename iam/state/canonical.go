@@ -144,3 +144,14 @@ func writeProvider(c canonical, p *iam.Provider) canonical {
 	c = c.text(string(p.Account)).text(p.URL).time(p.Created)
 	return texts(texts(c, p.ClientIDs), p.Thumbprints).tags(p.Tags)
 }
+
+func writeEnrolment(c canonical, e *iam.Enrolment) canonical {
+	c = c.text(e.ID).number(uint64(e.Kind)).text(e.Name).text(string(e.Hash))
+	return c.time(e.Created).time(e.Expires).text(string(e.By)).time(e.Used).text(string(e.Key))
+}
+
+func writeAuthority(c canonical, a *iam.Authority) canonical {
+	return c.text(a.Fingerprint).text(a.Certificate).time(a.Created)
+}
+
+func writeLevel(c canonical, l *iam.Level) canonical { return c.number(uint64(l.Number)) }

@@ -17,6 +17,7 @@ func TestEveryFieldCounts(t *testing.T) {
 	for _, record := range []any{
 		&iam.User{}, &iam.Group{}, &iam.Role{}, &iam.Policy{}, &iam.AccessKey{}, &iam.ServiceAccount{},
 		&iam.Session{}, &iam.Bucket{}, &iam.Settings{}, &iam.Store{}, &iam.Provider{},
+		&iam.Enrolment{}, &iam.Authority{}, &iam.Level{},
 	} {
 		kind := reflect.TypeOf(record).Elem()
 		fill(reflect.ValueOf(record).Elem())
@@ -146,6 +147,12 @@ func anyChange(t *rapid.T) iam.Change {
 		return iam.Change{Store: &iam.Store{ClusterID: own}}
 	case iam.TableProviders:
 		return iam.Change{Provider: &iam.Provider{Account: account, URL: own}}
+	case iam.TableEnrolments:
+		return iam.Change{Enrolment: &iam.Enrolment{ID: own, Used: expires}}
+	case iam.TableAuthorities:
+		return iam.Change{Authority: &iam.Authority{Fingerprint: own, Created: expires, Key: iam.Sealed(id)}}
+	case iam.TableLevels:
+		return iam.Change{Level: &iam.Level{Number: uint16(expires)}}
 	default:
 		return iam.Change{Delete: &iam.Deletion{Table: table - iam.LastTable, Account: account, Name: rapid.SampledFrom([]string{own, string(id)}).Draw(t, "gone")}}
 	}

@@ -29,6 +29,9 @@ type View struct {
 	sessions        global[iam.Session]
 	buckets         global[iam.Bucket]
 	providers       table[iam.Provider]
+	enrolments      global[iam.Enrolment]
+	authorities     global[iam.Authority]
+	levels          global[iam.Level]
 
 	keysByOwner      refIndex[iam.AccessKey]
 	sessionsByParent refIndex[iam.Session]
@@ -53,6 +56,9 @@ func Empty() *View {
 		sessions:         newGlobal[iam.Session](),
 		buckets:          newGlobal[iam.Bucket](),
 		providers:        newTable[iam.Provider](),
+		enrolments:       newGlobal[iam.Enrolment](),
+		authorities:      newGlobal[iam.Authority](),
+		levels:           newGlobal[iam.Level](),
 		keysByOwner:      newRefIndex(ownerOfKey),
 		sessionsByParent: newRefIndex(parentOfSession),
 		sessionsByExpiry: newExpiryIndex(),
@@ -118,6 +124,33 @@ func (v *View) Session(id iam.AccessKeyID) (*iam.Session, bool) {
 
 // Bucket returns the record of a bucket.
 func (v *View) Bucket(name string) (*iam.Bucket, bool) { return v.buckets.get(name) }
+
+// Enrolment returns the enrolment with exactly that id.
+func (v *View) Enrolment(id string) (*iam.Enrolment, bool) { return v.enrolments.get(id) }
+
+// Enrolments yields the enrolments, by id.
+func (v *View) Enrolments() iter.Seq[*iam.Enrolment] { return v.enrolments.all() }
+
+// Authorities yields the authorities whose certificates are trusted, by fingerprint.
+func (v *View) Authorities() iter.Seq[*iam.Authority] { return v.authorities.all() }
+
+// Authority returns the newest authority, which signs; nil if there is none.
+func (v *View) Authority() (newest *iam.Authority) {
+	for a := range v.Authorities() {
+		if newest == nil || a.Created >= newest.Created {
+			newest = a
+		}
+	}
+	return newest
+}
+
+// Level returns the feature level that the store is at, 1 or more.
+func (v *View) Level() uint16 {
+	if l, ok := v.levels.get(""); ok {
+		return l.Number
+	}
+	return 1
+}
 
 // Provider returns the identity provider of exactly that URL, without its scheme.
 func (v *View) Provider(account iam.AccountID, url string) (*iam.Provider, bool) {
@@ -247,6 +280,12 @@ func (v *View) Len(t iam.Table) int {
 		return v.buckets.len()
 	case iam.TableProviders:
 		return v.providers.len()
+	case iam.TableEnrolments:
+		return v.enrolments.len()
+	case iam.TableAuthorities:
+		return v.authorities.len()
+	case iam.TableLevels:
+		return v.levels.len()
 	case iam.TableSettings, iam.TableStore:
 		return 1
 	}
@@ -290,6 +329,12 @@ func (v *View) Table(t iam.Table) iter.Seq[iam.Change] {
 		return changes(v.buckets.all(), func(r *iam.Bucket) iam.Change { return iam.Change{Bucket: r} })
 	case iam.TableProviders:
 		return changes(v.providers.all(), func(r *iam.Provider) iam.Change { return iam.Change{Provider: r} })
+	case iam.TableEnrolments:
+		return changes(v.enrolments.all(), func(r *iam.Enrolment) iam.Change { return iam.Change{Enrolment: r} })
+	case iam.TableAuthorities:
+		return changes(v.authorities.all(), func(r *iam.Authority) iam.Change { return iam.Change{Authority: r} })
+	case iam.TableLevels:
+		return changes(v.levels.all(), func(r *iam.Level) iam.Change { return iam.Change{Level: r} })
 	case iam.TableSettings:
 		settings := v.settings
 		return one(iam.Change{Settings: &settings})

@@ -11,6 +11,7 @@ import (
 type kind struct {
 	number  uint16
 	version uint16
+	level   uint16                     // the feature level that knows it
 	code    func(*codec, *iam.Command) // reads or writes *iam.Command, which holds the command by value
 }
 
@@ -20,46 +21,52 @@ var kinds = []struct {
 	of iam.Command
 	kind
 }{
-	{iam.Initialize{}, kind{1, 1, as((*codec).initialize)}},
-	{iam.CreateUser{}, kind{2, 1, as((*codec).createUser)}},
-	{iam.UpdateUser{}, kind{3, 1, as((*codec).updateUser)}},
-	{iam.DeleteUser{}, kind{4, 1, as((*codec).deleteUser)}},
-	{iam.CreateGroup{}, kind{5, 1, as((*codec).createGroup)}},
-	{iam.UpdateGroup{}, kind{6, 1, as((*codec).updateGroup)}},
-	{iam.DeleteGroup{}, kind{7, 1, as((*codec).deleteGroup)}},
-	{iam.AddUserToGroup{}, kind{8, 1, as((*codec).addUserToGroup)}},
-	{iam.RemoveUserFromGroup{}, kind{9, 1, as((*codec).removeUserFromGroup)}},
-	{iam.CreateRole{}, kind{10, 1, as((*codec).createRole)}},
-	{iam.UpdateRole{}, kind{11, 1, as((*codec).updateRole)}},
-	{iam.DeleteRole{}, kind{12, 1, as((*codec).deleteRole)}},
-	{iam.CreatePolicy{}, kind{13, 1, as((*codec).createPolicy)}},
-	{iam.DeletePolicy{}, kind{14, 1, as((*codec).deletePolicy)}},
-	{iam.CreatePolicyVersion{}, kind{15, 1, as((*codec).createPolicyVersion)}},
-	{iam.DeletePolicyVersion{}, kind{16, 1, as((*codec).deletePolicyVersion)}},
-	{iam.SetDefaultPolicyVersion{}, kind{17, 1, as((*codec).setDefaultPolicyVersion)}},
-	{iam.AttachPolicy{}, kind{18, 1, as((*codec).attachPolicy)}},
-	{iam.DetachPolicy{}, kind{19, 1, as((*codec).detachPolicy)}},
-	{iam.PutInlinePolicy{}, kind{20, 1, as((*codec).putInlinePolicy)}},
-	{iam.DeleteInlinePolicy{}, kind{21, 1, as((*codec).deleteInlinePolicy)}},
-	{iam.SetBoundary{}, kind{22, 1, as((*codec).setBoundary)}},
-	{iam.SetTags{}, kind{23, 1, as((*codec).setTags)}},
-	{iam.CreateAccessKey{}, kind{24, 1, as((*codec).createAccessKey)}},
-	{iam.UpdateAccessKey{}, kind{25, 1, as((*codec).updateAccessKey)}},
-	{iam.DeleteAccessKey{}, kind{26, 1, as((*codec).deleteAccessKey)}},
-	{iam.RecordLastUsed{}, kind{27, 1, as((*codec).recordLastUsed)}},
-	{iam.CreateServiceAccount{}, kind{28, 1, as((*codec).createServiceAccount)}},
-	{iam.UpdateServiceAccount{}, kind{29, 1, as((*codec).updateServiceAccount)}},
-	{iam.DeleteServiceAccount{}, kind{30, 1, as((*codec).deleteServiceAccount)}},
-	{iam.CreateSession{}, kind{31, 1, as((*codec).createSession)}},
-	{iam.RevokeSessions{}, kind{32, 1, as((*codec).revokeSessions)}},
-	{iam.ExpireSessions{}, kind{33, 1, as((*codec).expireSessions)}},
-	{iam.PutBucket{}, kind{34, 1, as((*codec).putBucket)}},
-	{iam.DeleteBucket{}, kind{35, 1, as((*codec).deleteBucket)}},
-	{iam.PutSettings{}, kind{36, 1, as((*codec).putSettings)}},
-	{iam.CreateProvider{}, kind{37, 1, as((*codec).createProvider)}},
-	{iam.UpdateProvider{}, kind{38, 1, as((*codec).updateProvider)}},
-	{iam.DeleteProvider{}, kind{39, 1, as((*codec).deleteProvider)}},
-	{iam.SetAccountAlias{}, kind{40, 1, as((*codec).setAccountAlias)}},
+	{iam.Initialize{}, kind{1, 1, 1, as((*codec).initialize)}},
+	{iam.CreateUser{}, kind{2, 1, 1, as((*codec).createUser)}},
+	{iam.UpdateUser{}, kind{3, 1, 1, as((*codec).updateUser)}},
+	{iam.DeleteUser{}, kind{4, 1, 1, as((*codec).deleteUser)}},
+	{iam.CreateGroup{}, kind{5, 1, 1, as((*codec).createGroup)}},
+	{iam.UpdateGroup{}, kind{6, 1, 1, as((*codec).updateGroup)}},
+	{iam.DeleteGroup{}, kind{7, 1, 1, as((*codec).deleteGroup)}},
+	{iam.AddUserToGroup{}, kind{8, 1, 1, as((*codec).addUserToGroup)}},
+	{iam.RemoveUserFromGroup{}, kind{9, 1, 1, as((*codec).removeUserFromGroup)}},
+	{iam.CreateRole{}, kind{10, 1, 1, as((*codec).createRole)}},
+	{iam.UpdateRole{}, kind{11, 1, 1, as((*codec).updateRole)}},
+	{iam.DeleteRole{}, kind{12, 1, 1, as((*codec).deleteRole)}},
+	{iam.CreatePolicy{}, kind{13, 1, 1, as((*codec).createPolicy)}},
+	{iam.DeletePolicy{}, kind{14, 1, 1, as((*codec).deletePolicy)}},
+	{iam.CreatePolicyVersion{}, kind{15, 1, 1, as((*codec).createPolicyVersion)}},
+	{iam.DeletePolicyVersion{}, kind{16, 1, 1, as((*codec).deletePolicyVersion)}},
+	{iam.SetDefaultPolicyVersion{}, kind{17, 1, 1, as((*codec).setDefaultPolicyVersion)}},
+	{iam.AttachPolicy{}, kind{18, 1, 1, as((*codec).attachPolicy)}},
+	{iam.DetachPolicy{}, kind{19, 1, 1, as((*codec).detachPolicy)}},
+	{iam.PutInlinePolicy{}, kind{20, 1, 1, as((*codec).putInlinePolicy)}},
+	{iam.DeleteInlinePolicy{}, kind{21, 1, 1, as((*codec).deleteInlinePolicy)}},
+	{iam.SetBoundary{}, kind{22, 1, 1, as((*codec).setBoundary)}},
+	{iam.SetTags{}, kind{23, 1, 1, as((*codec).setTags)}},
+	{iam.CreateAccessKey{}, kind{24, 1, 1, as((*codec).createAccessKey)}},
+	{iam.UpdateAccessKey{}, kind{25, 1, 1, as((*codec).updateAccessKey)}},
+	{iam.DeleteAccessKey{}, kind{26, 1, 1, as((*codec).deleteAccessKey)}},
+	{iam.RecordLastUsed{}, kind{27, 1, 1, as((*codec).recordLastUsed)}},
+	{iam.CreateServiceAccount{}, kind{28, 1, 1, as((*codec).createServiceAccount)}},
+	{iam.UpdateServiceAccount{}, kind{29, 1, 1, as((*codec).updateServiceAccount)}},
+	{iam.DeleteServiceAccount{}, kind{30, 1, 1, as((*codec).deleteServiceAccount)}},
+	{iam.CreateSession{}, kind{31, 1, 1, as((*codec).createSession)}},
+	{iam.RevokeSessions{}, kind{32, 1, 1, as((*codec).revokeSessions)}},
+	{iam.ExpireSessions{}, kind{33, 1, 1, as((*codec).expireSessions)}},
+	{iam.PutBucket{}, kind{34, 1, 1, as((*codec).putBucket)}},
+	{iam.DeleteBucket{}, kind{35, 1, 1, as((*codec).deleteBucket)}},
+	{iam.PutSettings{}, kind{36, 1, 1, as((*codec).putSettings)}},
+	{iam.CreateProvider{}, kind{37, 1, 1, as((*codec).createProvider)}},
+	{iam.UpdateProvider{}, kind{38, 1, 1, as((*codec).updateProvider)}},
+	{iam.DeleteProvider{}, kind{39, 1, 1, as((*codec).deleteProvider)}},
+	{iam.SetAccountAlias{}, kind{40, 1, 1, as((*codec).setAccountAlias)}},
+	{iam.PutAuthority{}, kind{41, 1, 2, as((*codec).putAuthority)}},
+	{iam.DeleteAuthority{}, kind{42, 1, 2, as((*codec).deleteAuthority)}},
+	{iam.CreateEnrolment{}, kind{43, 1, 2, as((*codec).createEnrolment)}},
+	{iam.TakeEnrolment{}, kind{44, 1, 2, as((*codec).takeEnrolment)}},
+	{iam.DeleteEnrolment{}, kind{45, 1, 2, as((*codec).deleteEnrolment)}},
+	{iam.RaiseLevel{}, kind{46, 1, 2, as((*codec).raiseLevel)}},
 }
 
 var (
@@ -76,6 +83,10 @@ func init() {
 		kindByNumber[k.number] = k.kind
 	}
 }
+
+// LevelOf returns the feature level that a store has to be at before a command may
+// be proposed; zero for a command that has no kind.
+func LevelOf(c iam.Command) uint16 { return kindByType[reflect.TypeOf(c)].level }
 
 // as makes the function of one command fit for all.
 func as[T iam.Command](body func(*codec, *T)) func(*codec, *iam.Command) {
@@ -360,4 +371,33 @@ func (c *codec) setAccountAlias(v *iam.SetAccountAlias) {
 		text(c, &v.Account)
 		text(c, &v.Alias)
 	})
+}
+
+func (c *codec) putAuthority(v *iam.PutAuthority) {
+	c.record(1, func() { c.authority(&v.Authority) })
+}
+
+func (c *codec) deleteAuthority(v *iam.DeleteAuthority) {
+	c.record(1, func() { text(c, &v.Fingerprint) })
+}
+
+func (c *codec) createEnrolment(v *iam.CreateEnrolment) {
+	c.record(1, func() { c.enrolment(&v.Enrolment) })
+}
+
+func (c *codec) takeEnrolment(v *iam.TakeEnrolment) {
+	c.record(4, func() {
+		text(c, &v.ID)
+		c.bytes(&v.Hash)
+		text(c, &v.Name)
+		c.bytes(&v.Key)
+	})
+}
+
+func (c *codec) deleteEnrolment(v *iam.DeleteEnrolment) {
+	c.record(1, func() { text(c, &v.ID) })
+}
+
+func (c *codec) raiseLevel(v *iam.RaiseLevel) {
+	c.record(1, func() { number(c, &v.Level) })
 }

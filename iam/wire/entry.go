@@ -84,7 +84,7 @@ func AppendEntry(b []byte, e iam.Envelope) ([]byte, error) {
 	b = append(b, entryFormat, 0)
 	b = binary.BigEndian.AppendUint16(b, k.number)
 	b = binary.BigEndian.AppendUint16(b, k.version)
-	b = binary.BigEndian.AppendUint16(b, FeatureLevel)
+	b = binary.BigEndian.AppendUint16(b, k.level)
 	b = binary.BigEndian.AppendUint64(b, uint64(e.Time))
 	b = append(b, e.Request[:]...)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(e.Actor)))

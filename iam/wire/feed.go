@@ -116,5 +116,10 @@ func publicChange(c iam.Change) iam.Change {
 		bare.Secret = nil
 		c.Session = &bare
 	}
+	if a := c.Authority; a != nil && a.Key != nil {
+		bare := *a
+		bare.Key = nil
+		c.Authority = &bare
+	}
 	return c
 }

@@ -210,6 +210,33 @@ func (c *codec) provider(p *iam.Provider) {
 	})
 }
 
+func (c *codec) enrolment(e *iam.Enrolment) {
+	c.record(9, func() {
+		text(c, &e.ID)
+		number(c, &e.Kind)
+		text(c, &e.Name)
+		c.bytes(&e.Hash)
+		c.time(&e.Created)
+		c.time(&e.Expires)
+		common(c, &e.By)
+		c.time(&e.Used)
+		c.bytes(&e.Key)
+	})
+}
+
+func (c *codec) authority(a *iam.Authority) {
+	c.record(4, func() {
+		text(c, &a.Fingerprint)
+		text(c, &a.Certificate)
+		c.secret(&a.Key)
+		c.time(&a.Created)
+	})
+}
+
+func (c *codec) level(l *iam.Level) {
+	c.record(1, func() { number(c, &l.Number) })
+}
+
 func (c *codec) deletion(d *iam.Deletion) {
 	c.record(3, func() {
 		number(c, &d.Table)
@@ -261,6 +288,12 @@ func (c *codec) changed(table iam.Table, ch *iam.Change) {
 		whole(c, &ch.Store, c.store)
 	case iam.TableProviders:
 		whole(c, &ch.Provider, c.provider)
+	case iam.TableEnrolments:
+		whole(c, &ch.Enrolment, c.enrolment)
+	case iam.TableAuthorities:
+		whole(c, &ch.Authority, c.authority)
+	case iam.TableLevels:
+		whole(c, &ch.Level, c.level)
 	default:
 		c.fail("table %d is not known", table)
 	}

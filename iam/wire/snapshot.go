@@ -132,7 +132,10 @@ func WriteSnapshot(out io.Writer, h Header, v *state.View, requests int, each it
 func sectionsOf(v *state.View, requests int) []Section {
 	var sections []Section
 	for t := iam.TableUsers; t <= iam.LastTable; t++ {
-		sections = append(sections, Section{uint16(t), true, uint64(v.Len(t))})
+		// Builds of level 1 do not know the later tables.
+		if n := v.Len(t); n > 0 || t <= iam.TableProviders {
+			sections = append(sections, Section{uint16(t), true, uint64(n)})
+		}
 	}
 	return append(sections, Section{sectionRequests, true, uint64(requests)})
 }

@@ -220,6 +220,23 @@ func TestSnapshotsAreWrittenAsEver(t *testing.T) {
 	golden(t, "snapshot.hex", writeSnapshot(t, fullView(), someRequests()))
 }
 
+// TestStoresAtLevelOneAreWrittenAsBuildsOfThatLevelDid lets a cluster go back to the
+// build before as long as nothing of the new level is in its store.
+func TestStoresAtLevelOneAreWrittenAsBuildsOfThatLevelDid(t *testing.T) {
+	changes := slices.DeleteFunc(everyChange(), func(c iam.Change) bool {
+		table, _, _ := state.KeyOf(c)
+		return c.Delete != nil || table > iam.TableProviders
+	})
+	v := state.Empty().Apply(42, changes)
+	golden(t, "snapshot-level1.hex", writeSnapshot(t, v, someRequests()))
+	for _, k := range kinds {
+		b := mustEntry(t, iam.Envelope{Command: k.of})
+		if got, want := binary.BigEndian.Uint16(b[6:]), LevelOf(k.of); got != want || (k.number <= 40) != (got == 1) {
+			t.Errorf("%T is written at level %d, want %d", k.of, got, want)
+		}
+	}
+}
+
 func BenchmarkWriteSnapshot(b *testing.B) {
 	v := manyUsers(100_000)
 	b.ReportAllocs()

@@ -5,6 +5,10 @@ package wire
 //	1  2025-11: the first. Log entries, snapshots and feed frames as described in
 //	   entry.go, snapshot.go and frame.go; the records of record.go and the
 //	   commands of command.go.
+//	2  2026-11: enrolments, authorities and the level itself, with the commands 41 to
+//	   46. An entry says the level of its kind, and not that of the build that wrote
+//	   it; a snapshot leaves tables of level 2 out while they are empty. So a store at
+//	   level 1 writes nothing that builds of level 1 cannot read.
 //
 // What a reader may rely on:
 //
@@ -22,7 +26,7 @@ package wire
 //   - Zero is no valid format, kind, kind version or frame type.
 const (
 	// FeatureLevel is the newest level that this build can write and apply.
-	FeatureLevel uint16 = 1
+	FeatureLevel uint16 = 2
 
 	entryFormat    uint8  = 1
 	snapshotFormat uint16 = 1

@@ -1,0 +1,63 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/doorward/doorward/iam"
+	"github.com/doorward/doorward/iam/wire"
+)
+
+// upkeepLoop keeps what has to be in order for the node to go on working: the
+// feature level of the store, and the node's certificate.
+func (n *Node) upkeepLoop(ctx context.Context) error {
+	tick := time.NewTicker(n.cfg.ReconcileEvery)
+	defer tick.Stop()
+	for {
+		if err := n.upkeep(ctx); err != nil && ctx.Err() == nil {
+			n.log.Warn("upkeep", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (n *Node) upkeep(ctx context.Context) error {
+	if n.View().Store().ClusterID == "" {
+		return nil
+	}
+	return errors.Join(n.raiseLevel(ctx), n.keepCertificate(ctx))
+}
+
+// raiseLevel makes the leader allow what this build knows as soon as every member
+// has said that it knows it too. A member that does not answer is waited for.
+func (n *Node) raiseLevel(ctx context.Context) error {
+	if n.View().Level() >= n.cfg.Level || !n.raft.IsLeader() {
+		return nil
+	}
+	for _, m := range n.raft.Status().Members {
+		if m.ID != n.ID() && n.health.get(m.ID).Level < n.cfg.Level {
+			return nil
+		}
+	}
+	result, err := n.Propose(ctx, iam.Envelope{
+		Command: iam.RaiseLevel{Level: n.cfg.Level}, Actor: n.actor(), Time: iam.At(n.cfg.Now()),
+	})
+	if err == nil && result.Err == nil {
+		n.log.Info("feature level raised", "level", n.cfg.Level, "index", result.Index)
+	}
+	return err
+}
+
+// checkLevel refuses a command that not every node of the store can be relied on to
+// know. What raises the level is itself proposed only when all know it.
+func (n *Node) checkLevel(c iam.Command) error {
+	if _, raises := c.(iam.RaiseLevel); raises || wire.LevelOf(c) <= n.View().Level() {
+		return nil
+	}
+	return ErrLevel
+}
