@@ -148,6 +148,9 @@ func (u *uses) add(n *Node, reported []iam.Use) {
 	}
 }
 
+// RecordUses takes the access keys that an authorizer in this process has seen in use.
+func (n *Node) RecordUses(used []iam.Use) { n.uses.add(n, used) }
+
 // take returns up to most uses, which are forgotten.
 func (u *uses) take(most int) (batch []iam.Use) {
 	u.mu.Lock()

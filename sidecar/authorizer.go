@@ -18,6 +18,7 @@ type Authorizer struct {
 	keys      *keys
 	confirmer *confirmer
 	instants  instants
+	uses      uses
 }
 
 // New makes an authorizer that follows source. It starts nothing and answers 503
@@ -35,8 +36,8 @@ func New(config Config, source Source) (*Authorizer, error) {
 	}
 	a := &Authorizer{config: config, rules: config.rules(), mapper: mapper}
 	a.keys = newKeys(source, &a.config)
-	a.replica = newReplica(source, &a.config, a.keys)
 	a.confirmer = newConfirmer(source, &a.config)
+	a.replica = newReplica(source, &a.config, a.keys, a.confirmer.hurry)
 	return a, nil
 }
 

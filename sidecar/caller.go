@@ -25,6 +25,8 @@ type caller struct {
 
 	ready [4]atomic.Pointer[sigv4.SigningKey] // recently used; see Authorizer.signingKey
 	token atomic.Pointer[string]              // a session token that was opened and is this caller's
+	// usedOn is the last day on which it was used, so that it is reported once a day.
+	usedOn atomic.Int64
 }
 
 // newCaller makes the caller of an access key, nil if the view has no such key. It

@@ -45,15 +45,20 @@ func (c *confirmer) ask(ctx context.Context) (iam.Index, error) {
 	c.mu.Lock()
 	r := c.next
 	c.mu.Unlock()
-	select {
-	case c.wanted <- struct{}{}:
-	default:
-	}
+	c.hurry()
 	select {
 	case <-r.done:
 		return r.index, r.err
 	case <-ctx.Done():
 		return 0, fmt.Errorf("%w: %w", ErrUnconfirmed, ctx.Err())
+	}
+}
+
+// hurry has the next question asked as soon as the gap allows.
+func (c *confirmer) hurry() {
+	select {
+	case c.wanted <- struct{}{}:
+	default:
 	}
 }
 

@@ -176,6 +176,7 @@ func (i *inquiry) ask(action, resource string, owner iam.AccountID, bucket *auth
 	if i.who == nil {
 		return nobody.decide(&i.question, bucket)
 	}
+	i.authorizer.uses.note(i.who, i.now())
 	i.question.Principal = i.who.identity.Principal
 	return i.who.authority.decide(&i.question, bucket)
 }

@@ -115,6 +115,7 @@ func observed(name string) bool {
 // Ask answers for one action and resource.
 func (n Inspection) Ask(action, resource string) Verdict {
 	i := n.i
+	i.authorizer.uses.note(i.who, i.now())
 	question := authz.Request{Principal: i.who.identity.Principal, Action: action, Resource: resource, Context: &i.context}
 	var v Verdict
 	v.Own, v.Limit, v.Limited = i.who.authority.split(&question)

@@ -29,6 +29,7 @@ type replica struct {
 	config *Config
 	source Source
 	keys   *keys
+	hurry  func() // has the current index asked for soon
 
 	current atomic.Pointer[view]
 	// proven is the newest instant at which the view was known to hold everything that
@@ -67,8 +68,8 @@ var errDiverged = errors.New("view differs from the source's")
 // errGoAway ends a feed that the source asked to end.
 var errGoAway = errors.New("source asked to go away")
 
-func newReplica(source Source, config *Config, keys *keys) *replica {
-	return &replica{config: config, source: source, keys: keys}
+func newReplica(source Source, config *Config, keys *keys, hurry func()) *replica {
+	return &replica{config: config, source: source, keys: keys, hurry: hurry}
 }
 
 // pin returns the newest view, at or past least. It waits for least, but not for
@@ -126,6 +127,7 @@ func (r *replica) publish(v *view) {
 		// A fence did not wait for a sidecar without a view, so what was current before
 		// proves nothing: it is asked for again.
 		r.since, r.proofs = r.config.Now(), nil
+		r.hurry()
 	}
 	for len(r.proofs) > 0 && r.proofs[0].index <= v.Index() {
 		r.proveLocked(r.proofs[0].asked)
@@ -248,6 +250,7 @@ func (r *replica) hello(f wire.Hello) error {
 		return fmt.Errorf("hello of %s: %w", f.Node, err)
 	}
 	r.cluster, r.epoch, r.tokens = f.Cluster, f.Epoch, tokens
+	r.hurry() // there is somebody to ask again
 	if v := r.current.Load(); v != nil {
 		next := *v
 		next.tokens = tokens

@@ -44,11 +44,25 @@ func (s Socket) Listen() (net.Listener, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("socket %s: %w", s.Path, err), lock.Close())
 	}
-	users := s.Users
-	if len(users) == 0 {
-		users = []int{os.Getuid(), 0}
+	return &socket{UnixListener: l, path: s.Path, users: s.permitted(), lock: lock}, nil
+}
+
+// Adopt looks at who connects to a socket that somebody else made, such as systemd.
+// Its path and modes are theirs.
+func (s Socket) Adopt(l net.Listener) (net.Listener, error) {
+	unix, ok := l.(*net.UnixListener)
+	if !ok {
+		return nil, fmt.Errorf("socket %s: a %s socket was handed over, want a unix socket", s.Path, l.Addr().Network())
 	}
-	return &socket{UnixListener: l, path: s.Path, users: users, lock: lock}, nil
+	unix.SetUnlinkOnClose(false)
+	return &socket{UnixListener: unix, users: s.permitted()}, nil
+}
+
+func (s Socket) permitted() []int {
+	if len(s.Users) == 0 {
+		return []int{os.Getuid(), 0}
+	}
+	return s.Users
 }
 
 // bind listens under another name until the modes are right, then takes the path.
@@ -91,7 +105,7 @@ func lockFile(path string) (*os.File, error) {
 // socket is a listener that looks at who connects.
 type socket struct {
 	*net.UnixListener
-	path  string
+	path  string // empty: somebody else's
 	users []int
 	lock  *os.File
 	once  sync.Once
@@ -116,6 +130,10 @@ func (s *socket) Accept() (net.Conn, error) {
 // Close stops listening and removes the socket. It is safe to call twice.
 func (s *socket) Close() error {
 	s.once.Do(func() {
+		if s.path == "" {
+			s.err = s.UnixListener.Close()
+			return
+		}
 		s.err = errors.Join(os.Remove(s.path), s.UnixListener.Close(), s.lock.Close())
 	})
 	return s.err

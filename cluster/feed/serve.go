@@ -196,7 +196,7 @@ func (n *network) confirmed(nonce uint64, index iam.Index, err error) {
 		return
 	}
 	n.feed.followers.told(n.member, index)
-	n.answer(wire.Pong{Nonce: nonce, Index: index})
+	n.answer(wire.Pong{Nonce: nonce, Index: index, Time: iam.At(n.feed.cfg.Now())})
 }
 
 // confirms asks for the current index on behalf of all followers, one question at a

@@ -73,6 +73,7 @@ type Bookmark struct {
 type Pong struct {
 	Nonce uint64
 	Index iam.Index
+	Time  iam.Time // by the clock of the node, so that the follower knows how far its own is off
 }
 
 // SigningKeys brings signing keys before they are needed.

@@ -293,9 +293,10 @@ func (c *codec) bookmark(v *Bookmark) {
 }
 
 func (c *codec) pong(v *Pong) {
-	c.record(2, func() {
+	c.record(3, func() {
 		number(c, &v.Nonce)
 		number(c, &v.Index)
+		c.time(&v.Time)
 	})
 }
 

@@ -46,11 +46,7 @@ func newAuthorizer(t *testing.T) (*sidecar.Authorizer, *memstore.Store) {
 func handler(t *testing.T, config Config) (http.Handler, *memstore.Store) {
 	t.Helper()
 	a, store := newAuthorizer(t)
-	h, err := New(config, a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return h, store
+	return New(config, a), store
 }
 
 // asked is what nginx sends about a request of alice.

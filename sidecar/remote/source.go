@@ -57,6 +57,7 @@ type Source struct {
 	config   Config
 	instance uint64
 	nonce    atomic.Uint64
+	skew     atomic.Int64 // nanoseconds
 
 	mu      sync.Mutex
 	nodes   []string // to try, next first; configured ones always among them
@@ -198,7 +199,7 @@ func (s *Source) SigningKey(ctx context.Context, id iam.AccessKeyID, scope wire.
 
 // Confirm implements sidecar.Source.
 func (s *Source) Confirm(ctx context.Context) (iam.Index, error) {
-	nonce := s.nonce.Add(1)
+	nonce, asked := s.nonce.Add(1), time.Now()
 	answer, err := s.ask(ctx, nonce, wire.Confirm{Nonce: nonce})
 	if err != nil {
 		return 0, err
@@ -207,8 +208,15 @@ func (s *Source) Confirm(ctx context.Context) (iam.Index, error) {
 	if !ok {
 		return 0, fmt.Errorf("remote: %T in answer to a question for the index", answer)
 	}
+	if pong.Time != 0 {
+		s.skew.Store(int64(pong.Time.Go().Sub(asked.Add(time.Since(asked) / 2))))
+	}
 	return pong.Index, nil
 }
+
+// Skew returns how far the clock of the node is ahead of this host's, as of the last
+// answer; zero before one.
+func (s *Source) Skew() time.Duration { return time.Duration(s.skew.Load()) }
 
 // ask sends a question and waits for its answer.
 func (s *Source) ask(ctx context.Context, nonce uint64, question wire.Frame) (wire.Frame, error) {

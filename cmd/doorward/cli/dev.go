@@ -51,6 +51,8 @@ SIGTERM.`,
 	flags.StringVar(&config.Objects, "s3-root", "", "`DIR` of the S3 server's objects, for the command line that is shown (default: s3 in the data directory)")
 	flags.StringVar(&config.Listen, "listen", dev.DefaultListen, "loopback `ADDRESS` of the API; port 0 takes a free one")
 	flags.StringVar(&config.Socket, "socket", "", "`PATH` of the unix socket that versitygw asks (default: versitygw.sock in the data directory)")
+	flags.StringVar(&config.Frames, "frames-socket", "", "`PATH` of the unix socket for other S3 servers, docs/protocol.md (default: sidecar.sock in the data directory)")
+	flags.StringVar(&config.HTTP, "http", "", "loopback `ADDRESS` of the authorizer's /auth, /readyz and /metrics (default: "+dev.DefaultHTTP+", or a free port if --listen takes one)")
 	flags.StringVar(&config.ReadyFile, "ready-file", "", "`FILE`, readable by you only, that gets addresses and a new root key pair as JSON once all is up")
 	flags.StringVar(&config.DecisionLog, "decision-log", "", "`FILE` that every decision is appended to, as JSON lines")
 	flags.BoolVarP(&verbose, "verbose", "v", false, "log what the node does, not only what is wrong")

@@ -18,35 +18,49 @@ import (
 // configVariable names the configuration file of a node.
 const configVariable = "DOORWARD_CONFIG"
 
-// serverFlags are the settings of a node as flags, and the file that the rest of
-// them is in.
-type serverFlags struct {
-	file   string
-	values map[string]*string // by setting
+// settingFlags are settings as flags, and the file that the rest of them is in.
+type settingFlags[C any] struct {
+	settings []config.Setting[C]
+	file     string
+	values   map[string]*string // by setting
 }
 
-func (f *serverFlags) add(a *app, cmd *cobra.Command) {
-	f.values = map[string]*string{}
+func (f *settingFlags[C]) add(a *app, cmd *cobra.Command, variable string, settings []config.Setting[C], defaults C) {
+	f.settings, f.values = settings, map[string]*string{}
 	flags := cmd.Flags()
-	flags.StringVar(&f.file, "config", a.Getenv(configVariable), "`FILE` of settings, YAML ("+configVariable+")")
+	flags.StringVar(&f.file, "config", a.Getenv(variable), "`FILE` of settings, YAML ("+variable+")")
 	flags.Lookup("config").DefValue = ""
-	defaults := config.Default()
-	for _, setting := range config.Settings {
+	for _, setting := range settings {
 		f.values[setting.Name] = flags.String(setting.Flag(), "", setting.Usage+" ("+setting.Variable()+")")
-		flags.Lookup(setting.Flag()).DefValue = setting.Value(&defaults)
+		flag := flags.Lookup(setting.Flag())
+		if flag.DefValue = setting.Value(&defaults); setting.Switch() {
+			flag.NoOptDefVal = "true"
+		}
 	}
 	flags.SortFlags = false
 }
 
-// load reads file, environment and flags.
-func (f *serverFlags) load(a *app, cmd *cobra.Command) (*config.Loaded, error) {
+// given returns the text of the flags that were given, by setting.
+func (f *settingFlags[C]) given(cmd *cobra.Command) map[string]string {
 	given := map[string]string{}
-	for _, setting := range config.Settings {
+	for _, setting := range f.settings {
 		if cmd.Flags().Changed(setting.Flag()) {
 			given[setting.Name] = *f.values[setting.Name]
 		}
 	}
-	return config.Load(f.file, a.Getenv, given)
+	return given
+}
+
+// serverFlags are the settings of a node as flags.
+type serverFlags struct{ settingFlags[config.Server] }
+
+func (f *serverFlags) add(a *app, cmd *cobra.Command) {
+	f.settingFlags.add(a, cmd, configVariable, config.Settings, config.Default())
+}
+
+// load reads file, environment and flags.
+func (f *serverFlags) load(a *app, cmd *cobra.Command) (*config.Loaded, error) {
+	return config.Load(f.file, a.Getenv, f.given(cmd))
 }
 
 // loadValid is load for those who act on the result.
@@ -77,19 +91,19 @@ first of a store with ` + "`doorward init`" + `, or a member of one with ` + "`d
 			if err != nil {
 				return err
 			}
-			return server.Run(cmd.Context(), &loaded.Server, buildVersion(), a.logger(&loaded.Server))
+			return server.Run(cmd.Context(), &loaded.Server, buildVersion(), a.logger(loaded.LogLevel, loaded.LogFormat))
 		},
 	}
 	flags.add(a, cmd)
 	return cmd
 }
 
-// logger is the log of a node on standard error. The settings are valid.
-func (a *app) logger(settings *config.Server) *slog.Logger {
+// logger is the log of a node or sidecar on standard error. The settings are valid.
+func (a *app) logger(named, format string) *slog.Logger {
 	var level slog.Level
-	_ = level.UnmarshalText([]byte(settings.LogLevel))
+	_ = level.UnmarshalText([]byte(named))
 	options := &slog.HandlerOptions{Level: level}
-	if settings.LogFormat == "json" {
+	if format == "json" {
 		return slog.New(slog.NewJSONHandler(a.Err, options))
 	}
 	return slog.New(slog.NewTextHandler(a.Err, options))

@@ -12,15 +12,15 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// Setting is one value that can be set.
-type Setting struct {
+// Setting is one value that can be set in a configuration C.
+type Setting[C any] struct {
 	Name  string // path in the file, dots between
 	Usage string
-	field func(*Server) any // *string, *bool or *[]string
+	field func(*C) any // *string, *bool, *int or *[]string
 }
 
-// Settings are all of them, in the order of the file.
-var Settings = []Setting{
+// Settings are those of a node, in the order of the file.
+var Settings = []Setting[Server]{
 	{"data", "`DIR` of the node's data", func(s *Server) any { return &s.Data }},
 	{"listen", "`ADDRESS` of IAM, STS, /v1, health and metrics", func(s *Server) any { return &s.Listen }},
 	{"tls.certificate", "`FILE` of the API's certificate, PEM", func(s *Server) any { return &s.TLS.Certificate }},
@@ -44,20 +44,29 @@ var Settings = []Setting{
 var spelling = strings.NewReplacer(".", "-", "_", "-")
 
 // Flag is the setting's flag without dashes: root-key-file for root_key.file.
-func (s Setting) Flag() string { return spelling.Replace(s.Name) }
+func (s Setting[C]) Flag() string { return spelling.Replace(s.Name) }
 
 // Variable is the setting's environment variable: DOORWARD_ROOT_KEY_FILE.
-func (s Setting) Variable() string {
+func (s Setting[C]) Variable() string {
 	return "DOORWARD_" + strings.ToUpper(strings.ReplaceAll(s.Flag(), "-", "_"))
 }
 
+// Switch reports whether the setting is true or false, so that its flag alone says
+// true.
+func (s Setting[C]) Switch() bool {
+	_, is := s.field(new(C)).(*bool)
+	return is
+}
+
 // Value returns the setting's value as a flag would give it.
-func (s Setting) Value(in *Server) string {
+func (s Setting[C]) Value(in *C) string {
 	switch v := s.field(in).(type) {
 	case *string:
 		return *v
 	case *bool:
 		return strconv.FormatBool(*v)
+	case *int:
+		return strconv.Itoa(*v)
 	case *[]string:
 		return strings.Join(*v, ",")
 	}
@@ -65,7 +74,7 @@ func (s Setting) Value(in *Server) string {
 }
 
 // set sets the value from its text form: lists have commas between.
-func (s Setting) set(in *Server, text string) error {
+func (s Setting[C]) set(in *C, text string) error {
 	switch v := s.field(in).(type) {
 	case *string:
 		*v = text
@@ -75,6 +84,12 @@ func (s Setting) set(in *Server, text string) error {
 			return fmt.Errorf("%q is neither true nor false", text)
 		}
 		*v = set
+	case *int:
+		number, err := strconv.Atoi(text)
+		if err != nil {
+			return fmt.Errorf("%q is not a number", text)
+		}
+		*v = number
 	case *[]string:
 		*v = nil
 		for part := range strings.SplitSeq(text, ",") {
@@ -96,38 +111,46 @@ type Loaded struct {
 // Load reads the file, if one is named, then the environment, then flags, which
 // holds the text of those that were given by setting. The result is not validated.
 func Load(file string, getenv func(string) string, flags map[string]string) (*Loaded, error) {
-	l := &Loaded{Server: Default(), Origin: map[string]string{}}
-	for _, s := range Settings {
-		l.Origin[s.Name] = "default"
+	l := &Loaded{Server: Default()}
+	var err error
+	l.Origin, err = load(Settings, &l.Server, file, getenv, flags)
+	return l, err
+}
+
+// load fills in, which holds the defaults, and returns where each value came from.
+func load[C any](settings []Setting[C], in *C, file string, getenv func(string) string, flags map[string]string) (map[string]string, error) {
+	origin := map[string]string{}
+	for _, s := range settings {
+		origin[s.Name] = "default"
 	}
 	if file != "" {
-		if err := l.readFile(file); err != nil {
+		if err := readFile(settings, in, origin, file); err != nil {
 			return nil, err
 		}
 	}
-	for _, s := range Settings {
+	for _, s := range settings {
 		if text := getenv(s.Variable()); text != "" {
-			if err := s.set(&l.Server, text); err != nil {
+			if err := s.set(in, text); err != nil {
 				return nil, fmt.Errorf("%s: %w", s.Variable(), err)
 			}
-			l.Origin[s.Name] = s.Variable()
+			origin[s.Name] = s.Variable()
 		}
 		if text, given := flags[s.Name]; given {
-			if err := s.set(&l.Server, text); err != nil {
+			if err := s.set(in, text); err != nil {
 				return nil, fmt.Errorf("--%s: %w", s.Flag(), err)
 			}
-			l.Origin[s.Name] = "--" + s.Flag()
+			origin[s.Name] = "--" + s.Flag()
 		}
 	}
-	return l, nil
+	return origin, nil
 }
 
-func (l *Loaded) readFile(name string) error {
+func readFile[C any](settings []Setting[C], in *C, origin map[string]string, name string) error {
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return fmt.Errorf("read configuration: %w", err)
 	}
-	if err := l.parse(text, name); err != nil {
+	if err := parse(settings, in, origin, text, name); err != nil {
 		return fmt.Errorf("configuration %s: %w", name, err)
 	}
 	return nil
@@ -135,30 +158,30 @@ func (l *Loaded) readFile(name string) error {
 
 // parse reads one YAML document over the defaults. What is not a setting is
 // refused, with its line and column.
-func (l *Loaded) parse(text []byte, name string) error {
+func parse[C any](settings []Setting[C], in *C, origin map[string]string, text []byte, name string) error {
 	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
-	if err := decoder.Decode(&l.Server); err != nil && !errors.Is(err, io.EOF) {
+	if err := decoder.Decode(in); err != nil && !errors.Is(err, io.EOF) {
 		return errors.New(strings.TrimSpace(yaml.FormatError(err, false, true)))
 	}
 	var tree map[string]any
 	if err := yaml.Unmarshal(text, &tree); err != nil {
 		return errors.New(strings.TrimSpace(yaml.FormatError(err, false, true)))
 	}
-	for _, s := range Settings {
-		if in(tree, s.Name) {
-			l.Origin[s.Name] = name
+	for _, s := range settings {
+		if has(tree, s.Name) {
+			origin[s.Name] = name
 		}
 	}
 	return nil
 }
 
-// in reports whether the tree has a value at a path.
-func in(tree map[string]any, path string) bool {
+// has reports whether the tree has a value at a path.
+func has(tree map[string]any, path string) bool {
 	first, rest, nested := strings.Cut(path, ".")
 	value, found := tree[first]
 	if !found || !nested {
 		return found
 	}
 	below, ok := value.(map[string]any)
-	return ok && in(below, rest)
+	return ok && has(below, rest)
 }

@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 )
 
@@ -78,14 +77,7 @@ func (s *Server) Validate() error {
 	if len(s.Regions) == 0 {
 		return errors.New("regions is empty: name the region of the S3 servers, such as us-east-1")
 	}
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(s.LogLevel)); err != nil {
-		return fmt.Errorf("log_level is %q: want debug, info, warn or error", s.LogLevel)
-	}
-	if s.LogFormat != "text" && s.LogFormat != "json" {
-		return fmt.Errorf("log_format is %q: want text or json", s.LogFormat)
-	}
-	return nil
+	return validateLog(s.LogLevel, s.LogFormat)
 }
 
 func (s *Server) validateAPI() error {

@@ -14,6 +14,9 @@ import (
 // DefaultListen is the address of the API.
 const DefaultListen = "127.0.0.1:8470"
 
+// DefaultHTTP is the address of the authorizer's HTTP.
+const DefaultHTTP = "127.0.0.1:8475"
+
 // maxSocket is the longest path of a unix socket, in bytes (unix(7), without the
 // closing zero).
 const maxSocket = 107
@@ -25,6 +28,8 @@ type Config struct {
 	Objects     string // directory of the S3 server's objects, shown only; default s3 in Dir
 	Listen      string // loopback address of the API; default DefaultListen
 	Socket      string // path of the unix socket that versitygw asks; default versitygw.sock in Dir
+	Frames      string // path of the unix socket for other S3 servers; default sidecar.sock in Dir
+	HTTP        string // loopback address of /auth, health and metrics of the authorizer; default DefaultHTTP, or a free port if Listen takes one
 	ReadyFile   string // gets a Ready as JSON, mode 0600, once all parts serve; empty: none
 	DecisionLog string // gets every decision as a line of JSON; empty: none
 	Version     string // of this build, told to S3 servers that ask
@@ -46,20 +51,40 @@ func (c *Config) complete() error {
 	if c.Dir, err = filepath.Abs(c.Dir); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
-	if c.Socket == "" {
-		c.Socket = filepath.Join(c.Dir, "versitygw.sock")
+	if c.HTTP == "" {
+		c.HTTP = DefaultHTTP
+		if _, port, _ := net.SplitHostPort(c.Listen); port == "0" {
+			c.HTTP = "127.0.0.1:0"
+		}
 	}
-	if c.Socket, err = filepath.Abs(c.Socket); err != nil {
-		return fmt.Errorf("socket: %w", err)
+	if err := loopback(c.HTTP); err != nil {
+		return err
 	}
-	if len(c.Socket) > maxSocket {
-		return fmt.Errorf("socket %s: %d bytes, and unix sockets allow %d: choose a shorter path with --socket", c.Socket, len(c.Socket), maxSocket)
+	if err := c.completeSocket(&c.Socket, "versitygw.sock", "--socket"); err != nil {
+		return err
+	}
+	if err := c.completeSocket(&c.Frames, "sidecar.sock", "--frames-socket"); err != nil {
+		return err
 	}
 	if c.Objects == "" {
 		c.Objects = filepath.Join(c.Dir, "s3")
 	}
 	c.Objects, err = filepath.Abs(c.Objects)
 	return err
+}
+
+// completeSocket gives a socket its default name and looks at its length.
+func (c *Config) completeSocket(path *string, name, flag string) (err error) {
+	if *path == "" {
+		*path = filepath.Join(c.Dir, name)
+	}
+	if *path, err = filepath.Abs(*path); err != nil {
+		return fmt.Errorf("socket: %w", err)
+	}
+	if len(*path) > maxSocket {
+		return fmt.Errorf("socket %s: %d bytes, and unix sockets allow %d: choose a shorter path with %s", *path, len(*path), maxSocket, flag)
+	}
+	return nil
 }
 
 // loopback refuses addresses that other machines could reach: dev mode speaks

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/cmd/doorward/parts"
-	"github.com/doorward/doorward/sidecar"
+	"github.com/doorward/doorward/sidecar/metrics"
 )
 
 // startTime bounds how long a part may take until it serves, reading the log
@@ -33,11 +33,11 @@ func Run(ctx context.Context, config Config) (err error) {
 		return fmt.Errorf("%w: is another doorward running? Choose another address with --listen", err)
 	}
 	defer listener.Close()
-	socket, err := sidecar.Socket{Path: config.Socket, Group: -1}.Listen()
+	doors, err := takeDoors(config)
 	if err != nil {
-		return fmt.Errorf("%w: is another doorward running? Choose another path with --socket", err)
+		return err
 	}
-	defer socket.Close()
+	defer doors.Close()
 
 	// The node runs first, for all others ask it. It stops last, so that what they
 	// still have in flight is answered and on disk.
@@ -60,7 +60,8 @@ func Run(ctx context.Context, config Config) (err error) {
 		return err
 	}
 	defer closing(decisions.close)
-	authorizer, err := newAuthorizer(node, decisions)
+	counters := metrics.New(nil)
+	authorizer, err := newAuthorizer(node, decisions, counters)
 	if err != nil {
 		return err
 	}
@@ -69,8 +70,11 @@ func Run(ctx context.Context, config Config) (err error) {
 	if err := current(ctx, authorizer, node, follower); err != nil {
 		return err
 	}
-	door := gatewayDoor(authorizer, socket, config)
+	doors.Frontend.Metrics = counters.Handler()
+	door := doors.Open(authorizer)
 	defer closing(door.Stop)
+	uses := parts.Start("last uses", func(ctx context.Context) error { return reportUses(ctx, authorizer, node) })
+	defer closing(uses.Stop)
 
 	// The API comes last: when it answers, everything does. It stops first and lets
 	// the requests that it has begun finish.
@@ -80,7 +84,7 @@ func Run(ctx context.Context, config Config) (err error) {
 	}
 	defer closing(server.Stop)
 
-	if err := announce(config, listener.Addr(), key); err != nil {
+	if err := announce(config, listener.Addr(), doors.HTTP.Addr(), key); err != nil {
 		return err
 	}
 	select {

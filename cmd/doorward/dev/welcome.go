@@ -15,7 +15,9 @@ import (
 // Ready is what scripts need to know of a running dev node.
 type Ready struct {
 	Endpoint        string `json:"endpoint"`                  // URL of IAM, STS and /v1
-	Socket          string `json:"socket"`                    // of the authorizer
+	Socket          string `json:"socket"`                    // of the authorizer, for versitygw
+	Frames          string `json:"frames"`                    // of the authorizer, for other S3 servers (docs/protocol.md)
+	HTTP            string `json:"http"`                      // URL of /auth, health and metrics of the authorizer
 	Data            string `json:"data"`                      // data directory
 	AccessKeyID     string `json:"accessKeyId,omitempty"`     // of the root key pair, at the first start only
 	SecretAccessKey string `json:"secretAccessKey,omitempty"` // likewise
@@ -53,8 +55,8 @@ that seals the secrets lies beside the data.
 
 // announce tells scripts and people that all parts serve, and the root key pair if
 // the store is new.
-func announce(config Config, api net.Addr, key cluster.RootKey) error {
-	ready := Ready{Endpoint: "http://" + api.String(), Socket: config.Socket, Data: config.Dir}
+func announce(config Config, api, http net.Addr, key cluster.RootKey) error {
+	ready := Ready{Endpoint: "http://" + api.String(), Socket: config.Socket, Frames: config.Frames, HTTP: "http://" + http.String(), Data: config.Dir}
 	if key.ID != "" {
 		ready.AccessKeyID, ready.SecretAccessKey = string(key.ID), string(key.Secret.Reveal())
 	}
@@ -78,10 +80,12 @@ func (c *Config) welcome(r Ready) error {
 	fmt.Fprintf(&b, `Doorward serves.
 
   IAM, STS and /v1   %s
-  authorizer         %s
+  for versitygw      %s
+  for other servers  %s
+  for proxies        %s/auth
   data               %s
 
-`, r.Endpoint, r.Socket, r.Data)
+`, r.Endpoint, r.Socket, r.Frames, r.HTTP, r.Data)
 	if r.SecretAccessKey != "" {
 		fmt.Fprintf(&b, `The root key pair, shown this once; keep it now:
 

@@ -39,7 +39,7 @@ func API(node *cluster.Node, listener net.Listener, log *slog.Logger) (*Part, er
 		IdleTimeout:       idleTime,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
-	return Start("api", func(ctx context.Context) error { return serve(ctx, server, listener) }), nil
+	return Start("api", func(ctx context.Context) error { return serveHTTP(ctx, server, listener) }), nil
 }
 
 // ready says why a node does not serve, nil if it does.
@@ -53,8 +53,8 @@ func ready(node *cluster.Node) error {
 	return nil
 }
 
-// serve serves until ctx is done, then lets requests in flight finish.
-func serve(ctx context.Context, server *http.Server, listener net.Listener) error {
+// serveHTTP serves until ctx is done, then lets requests in flight finish.
+func serveHTTP(ctx context.Context, server *http.Server, listener net.Listener) error {
 	drained := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
 		drain, cancel := context.WithTimeout(context.Background(), drainTime)
