@@ -1,6 +1,7 @@
 package sidecar
 
 import (
+	"math/bits"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -108,8 +109,9 @@ func setStated(ctx *authz.Context, name, value string) {
 // describeRequest sets the keys that the request itself gives rise to.
 func (i *inquiry) describeRequest(ctx *authz.Context, n *s3.Need) {
 	have := i.result.Keys(n)
-	for k := s3.Key(1); int(k) < s3.NumKeys; k++ {
-		if !have.Has(k) || s3Keys[k] == policy.Keys {
+	for rest := have; rest != 0; rest &= rest - 1 {
+		k := s3.Key(bits.TrailingZeros64(uint64(rest)))
+		if s3Keys[k] == policy.Keys {
 			continue
 		}
 		switch k {

@@ -28,7 +28,7 @@ func run(rounds int) error {
 Written by `+"`make bench`"+`. One run, on %s: %s, commit %s. Times are processor time, garbage collection included, the median of %d turns in which
 Doorward and its peers took turns; compare them with one another, not with those of another machine.
 `, time.Now().UTC().Format(time.DateOnly), measure.Machine(), measure.Commit(), rounds)
-	for _, section := range []func(*strings.Builder, int) error{policySection} {
+	for _, section := range []func(*strings.Builder, int) error{policySection, requestSection} {
 		if err := section(&page, rounds); err != nil {
 			return err
 		}
