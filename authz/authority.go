@@ -151,7 +151,7 @@ func (e *engine) visit(n *node) bool {
 			e.allows(r)
 		}
 	}
-	return n.further == nil || n.further[0].visit(e) && n.further[1].visit(e)
+	return n.further == nil || n.further[0].visit(e) && n.further[1].visit(e) && n.further[2].visit(e)
 }
 
 func (e *engine) denies(r *ref) bool {

@@ -4,6 +4,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/doorward/doorward/authz/policy"
 )
@@ -15,13 +16,12 @@ import (
 // its grams at once: its cost depends on its own length, and on how many patterns
 // have no gram of their own, but not on the number of patterns.
 type grams struct {
-	// width is the length of the grams, zero if there are none.
-	width int
+	kind gramKind
 	// actions are those of the table that any of the patterns is about.
 	actions actionBits
 	// filter has two bits in one word for each gram, so that nearly all bytes of a
 	// text cost one look into it (Putze and others, "Cache-, hash- and space-efficient
-	// Bloom filters", 2007).
+	// Bloom filters", 2007). There are no grams if it is nil.
 	filter []uint64 // a power of two, at least two
 	shift  uint8
 	// places are the positions in nodes.
@@ -29,17 +29,23 @@ type grams struct {
 	nodes  []node
 }
 
-// gramWidths are the lengths of grams, in bytes. A pattern is filed under the
-// longest that its literal text has room for.
-var gramWidths = [...]int{8, 4}
+// gramKind is which runs of bytes are grams.
+type gramKind struct {
+	width int
+	// slash is true for those that end with a slash. A text has few of them, so a
+	// pattern is filed there if it can be told from the others by one.
+	slash bool
+}
+
+var gramKinds = [...]gramKind{{8, true}, {8, false}, {4, false}}
 
 // fewPatterns is the number of patterns up to which looking at each of them costs
 // less than looking for grams.
 const fewPatterns = 4
 
-// gramAt reads the gram at the beginning of s.
-func gramAt(s string, width int) uint64 {
-	if width == 8 {
+// at reads the gram at the beginning of s.
+func (k gramKind) at(s string) uint64 {
+	if k.width == 8 {
 		return eight(s)
 	}
 	_ = s[3]
@@ -52,116 +58,121 @@ func (g *grams) bits(gram uint64) (word *uint64, bits uint64) {
 	return &g.filter[hash>>g.shift], 1<<(hash>>20%64) | 1<<(hash>>26%64)
 }
 
-// fewHits is the number of grams found in a text up to which comparing a new one
-// with each of them costs less than a bit for every gram there is.
-const fewHits = 8
-
 // visit shows e the nodes of all grams of its resource, each once.
 func (g *grams) visit(e *engine) bool {
-	if g.width == 0 || e.action >= 0 && !g.actions.has(e.action) {
+	if g.filter == nil || e.action >= 0 && !g.actions.has(e.action) {
 		return true
 	}
-	var hits [fewHits]int32
-	found := 0
-	s := e.tail
-	for at := 0; at+g.width <= len(s); at++ {
-		gram := gramAt(s[at:], g.width)
-		if word, bits := g.bits(gram); *word&bits != bits {
-			continue
-		}
-		place, ok := g.places[gram]
-		if !ok {
-			continue
-		}
-		if found < fewHits {
-			if slices.Contains(hits[:found], place) {
-				continue
+	var h hits
+	s, width := e.tail, g.kind.width
+	if g.kind.slash {
+		for end := strings.IndexByte(s, '/'); end >= 0; {
+			if end >= width-1 && !g.probe(e, &h, g.kind.at(s[end+1-width:])) {
+				return false
 			}
-			hits[found] = place
-		} else if !g.first(e.context, hits[:], place, found == fewHits) {
-			continue
+			next := strings.IndexByte(s[end+1:], '/')
+			if next < 0 {
+				break
+			}
+			end += 1 + next
 		}
-		found++
-		if !e.visit(&g.nodes[place]) {
+		return true
+	}
+	for at := 0; at+width <= len(s); at++ {
+		if !g.probe(e, &h, g.kind.at(s[at:])) {
 			return false
 		}
 	}
 	return true
 }
 
-// first reports whether a gram is found for the first time, once there are more
-// than fewHits; begin is true when this is the first call.
-func (g *grams) first(c *Context, hits []int32, place int32, begin bool) bool {
-	if begin {
-		c.scratch.seen = resize(c.scratch.seen, len(g.nodes)/64+1)
-		for _, h := range hits {
-			c.scratch.seen[h/64] |= 1 << (h % 64)
-		}
+// probe shows e the node of a gram, if there is one and it is new among the hits.
+func (g *grams) probe(e *engine, h *hits, gram uint64) bool {
+	if word, bits := g.bits(gram); *word&bits != bits {
+		return true
 	}
-	word, bit := &c.scratch.seen[place/64], uint64(1)<<(place%64)
-	new := *word&bit == 0
-	*word |= bit
-	return new
+	place, ok := g.places[gram]
+	return !ok || !h.add(place, e.context, len(g.nodes)) || e.visit(&g.nodes[place])
 }
 
-// sift files the patterns of n that have a gram by it, if they are many.
+// hits are the places found in a text. While they are few, comparing a new one with
+// each of them costs less than a bit for every place there is.
+type hits struct {
+	few   [8]int32
+	count int
+}
+
+// add reports whether place is new; places is how many there are.
+func (h *hits) add(place int32, c *Context, places int) bool {
+	if h.count < len(h.few) {
+		if slices.Contains(h.few[:h.count], place) {
+			return false
+		}
+		h.few[h.count] = place
+		h.count++
+		return true
+	}
+	seen := c.scratch.seen
+	if h.count == len(h.few) {
+		seen = resize(seen, places/64+1)
+		for _, p := range h.few {
+			seen[p/64] |= 1 << (p % 64)
+		}
+		c.scratch.seen = seen
+		h.count++
+	}
+	old := seen[place/64]
+	seen[place/64] |= 1 << (place % 64)
+	return old != seen[place/64]
+}
+
+// sift files the patterns of n by grams, if they are many.
 func (n *node) sift() {
-	var counts [len(gramWidths)]map[uint64]int
-	var total [len(gramWidths)]int
+	if len(n.refs) <= fewPatterns {
+		return
+	}
+	var counts [len(gramKinds)]map[uint64]int
+	for k, kind := range gramKinds {
+		counts[k] = map[uint64]int{}
+		for i := range n.refs {
+			for gram := range n.refs[i].grams(kind) {
+				counts[k][gram]++
+			}
+		}
+	}
+	var total [len(gramKinds)]int
 	for i := range n.refs {
-		r := &n.refs[i]
-		w := r.gramWidth()
-		if w < 0 {
+		if k, _ := n.refs[i].gram(&counts); k >= 0 {
+			total[k]++
+		}
+	}
+	rest := node{further: new([len(gramKinds)]grams)}
+	filed := false
+	for _, r := range n.refs {
+		k, gram := r.gram(&counts)
+		if k < 0 || total[k] <= fewPatterns {
+			rest.put(r)
 			continue
 		}
-		if counts[w] == nil {
-			counts[w] = map[uint64]int{}
+		g := &rest.further[k]
+		if g.filter == nil {
+			*g = newGrams(gramKinds[k], total[k])
 		}
-		total[w]++
-		for gram := range r.grams(gramWidths[w]) {
-			counts[w][gram]++
-		}
+		g.node(gram).put(r)
+		g.actions.union(&r.actions.bits)
+		filed = true
 	}
-	for w := range gramWidths {
-		if total[w] > fewPatterns {
-			n.siftWidth(w, total[w], counts[w])
-		}
+	if filed {
+		*n = rest
 	}
 }
 
-// siftWidth does it for those of one width.
-func (n *node) siftWidth(w, total int, counts map[uint64]int) {
-	g := grams{width: gramWidths[w], places: map[uint64]int32{}}
-	words := 2
-	for g.shift = 63; 4*words < total; g.shift-- {
+func newGrams(kind gramKind, total int) grams {
+	words, shift := 2, uint8(63)
+	for ; 4*words < total; shift-- {
 		words *= 2
 	}
-	g.filter = make([]uint64, words)
-	rest := node{}
-	for _, r := range n.refs {
-		if r.gramWidth() == w {
-			g.node(rarest(r.grams(g.width), counts)).put(r)
-			g.actions.union(&r.actions.bits)
-		} else {
-			rest.put(r)
-		}
-	}
-	n.refs, n.denies = rest.refs, rest.denies
-	if n.further == nil {
-		n.further = new([len(gramWidths)]grams)
-	}
-	n.further[w] = g
-}
-
-// rarest is the gram that the fewest patterns have.
-func rarest(grams iter.Seq[uint64], counts map[uint64]int) (gram uint64) {
-	least := math.MaxInt
-	for g := range grams {
-		if counts[g] < least {
-			gram, least = g, counts[g]
-		}
-	}
-	return gram
+	return grams{kind: kind, filter: make([]uint64, words), shift: shift, places: map[uint64]int32{}}
 }
 
 func (g *grams) node(gram uint64) *node {
@@ -176,29 +187,39 @@ func (g *grams) node(gram uint64) *node {
 	return &g.nodes[place]
 }
 
-// gramWidth is the position in gramWidths of the width that r is filed by, -1 if
-// it has no gram.
-func (r *ref) gramWidth() int {
-	if r.check != wholeTail {
-		return -1
-	}
-	for w, width := range gramWidths {
-		for range r.grams(width) {
-			return w
+// gram is what r is filed under: the position of the kind, -1 if r has no gram. Of
+// a kind it is the gram that the fewest patterns have; one with a slash that more
+// than a few have tells too little.
+func (r *ref) gram(counts *[len(gramKinds)]map[uint64]int) (kind int, gram uint64) {
+	for k, kind := range gramKinds {
+		least := math.MaxInt
+		for g := range r.grams(kind) {
+			if counts[k][g] < least {
+				gram, least = g, counts[k][g]
+			}
+		}
+		if least <= fewPatterns || least < math.MaxInt && !kind.slash {
+			return k, gram
 		}
 	}
-	return -1
+	return -1, 0
 }
 
 // grams are those of the literal text behind the prefix.
-func (r *ref) grams(width int) iter.Seq[uint64] {
+func (r *ref) grams(kind gramKind) iter.Seq[uint64] {
 	return func(yield func(uint64) bool) {
+		if r.check != wholeTail {
+			return
+		}
 		for i, p := range r.pattern.tail.parts {
 			if i == 0 || p.kind != policy.Literal {
 				continue
 			}
-			for at := 0; at+width <= len(p.text); at++ {
-				if !yield(gramAt(p.text[at:], width)) {
+			for end := kind.width; end <= len(p.text); end++ {
+				if kind.slash && p.text[end-1] != '/' {
+					continue
+				}
+				if !yield(kind.at(p.text[end-kind.width:])) {
 					return
 				}
 			}

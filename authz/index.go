@@ -63,7 +63,7 @@ type node struct {
 	refs   []ref
 	denies int
 	// further is what is filed by grams, nil if nothing is.
-	further *[len(gramWidths)]grams
+	further *[len(gramKinds)]grams
 }
 
 // ref is a statement together with what remains to be compared of one of its

@@ -14,24 +14,38 @@ import (
 
 func main() {
 	rounds := flag.Int("rounds", 15, "`turns` that each work gets; the median of them counts")
+	only := flag.String("only", "", "measure one `section`, policies or requests, and print it")
 	flag.Parse()
-	if err := run(*rounds); err != nil {
+	if err := run(*rounds, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "results:", err)
 		os.Exit(1)
 	}
 }
 
-func run(rounds int) error {
+// sections are the parts of the page, in their order.
+var sections = []struct {
+	name  string
+	write func(page *strings.Builder, rounds int) error
+}{{"policies", policySection}, {"requests", requestSection}}
+
+func run(rounds int, only string) error {
 	var page strings.Builder
 	fmt.Fprintf(&page, `# Results
 
 Written by `+"`make bench`"+`. One run, on %s: %s, commit %s. Times are processor time, garbage collection included, the median of %d turns in which
 Doorward and its peers took turns; compare them with one another, not with those of another machine.
 `, time.Now().UTC().Format(time.DateOnly), measure.Machine(), measure.Commit(), rounds)
-	for _, section := range []func(*strings.Builder, int) error{policySection, requestSection} {
-		if err := section(&page, rounds); err != nil {
+	for _, section := range sections {
+		if only != "" && only != section.name {
+			continue
+		}
+		if err := section.write(&page, rounds); err != nil {
 			return err
 		}
+	}
+	if only != "" {
+		fmt.Print(page.String())
+		return nil
 	}
 	return os.WriteFile("RESULTS.md", []byte(page.String()), 0o644)
 }
