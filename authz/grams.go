@@ -1,7 +1,6 @@
 package authz
 
 import (
-	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -135,9 +134,7 @@ func (n *node) sift() {
 	for k, kind := range gramKinds {
 		counts[k] = map[uint64]int{}
 		for i := range n.refs {
-			for gram := range n.refs[i].grams(kind) {
-				counts[k][gram]++
-			}
+			n.refs[i].grams(kind, func(gram uint64) { counts[k][gram]++ })
 		}
 	}
 	var total [len(gramKinds)]int
@@ -193,11 +190,11 @@ func (g *grams) node(gram uint64) *node {
 func (r *ref) gram(counts *[len(gramKinds)]map[uint64]int) (kind int, gram uint64) {
 	for k, kind := range gramKinds {
 		least := math.MaxInt
-		for g := range r.grams(kind) {
+		r.grams(kind, func(g uint64) {
 			if counts[k][g] < least {
 				gram, least = g, counts[k][g]
 			}
-		}
+		})
 		if least <= fewPatterns || least < math.MaxInt && !kind.slash {
 			return k, gram
 		}
@@ -205,23 +202,18 @@ func (r *ref) gram(counts *[len(gramKinds)]map[uint64]int) (kind int, gram uint6
 	return -1, 0
 }
 
-// grams are those of the literal text behind the prefix.
-func (r *ref) grams(kind gramKind) iter.Seq[uint64] {
-	return func(yield func(uint64) bool) {
-		if r.check != wholeTail {
-			return
+// grams calls f with those of the literal text behind the prefix.
+func (r *ref) grams(kind gramKind, f func(gram uint64)) {
+	if r.check != wholeTail {
+		return
+	}
+	for i, p := range r.pattern.tail.parts {
+		if i == 0 || p.kind != policy.Literal {
+			continue
 		}
-		for i, p := range r.pattern.tail.parts {
-			if i == 0 || p.kind != policy.Literal {
-				continue
-			}
-			for end := kind.width; end <= len(p.text); end++ {
-				if kind.slash && p.text[end-1] != '/' {
-					continue
-				}
-				if !yield(kind.at(p.text[end-kind.width:])) {
-					return
-				}
+		for end := kind.width; end <= len(p.text); end++ {
+			if !kind.slash || p.text[end-1] == '/' {
+				f(kind.at(p.text[end-kind.width:]))
 			}
 		}
 	}
