@@ -53,6 +53,9 @@ type Config struct {
 	Store   Store
 	Secrets Secrets
 	Tokens  Tokens
+	// Sidecars tells who follows the store, so that a call which takes authority away
+	// can wait for them; default: nobody does.
+	Sidecars Follows
 	// Identity proves the tokens of OpenID Connect providers; default: one that
 	// trusts the system's certificate authorities and the providers' thumbprints.
 	Identity *oidc.Verifier
@@ -108,6 +111,9 @@ func (c *Config) complete() error {
 	}
 	if c.Observe == nil {
 		c.Observe = func(Outcome) {}
+	}
+	if c.Sidecars == nil {
+		c.Sidecars = nobodyFollows{}
 	}
 	if c.Metrics == nil {
 		c.Metrics = http.NotFoundHandler()

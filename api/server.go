@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/doorward/doorward/authz/sigv4"
 	"github.com/doorward/doorward/iam"
@@ -84,8 +85,10 @@ type call struct {
 	body   []byte // of a call under /v1
 	caller caller
 	view   *state.View
-	token  string    // what the client gave to make a retry harmless; empty: nothing
-	index  iam.Index // of the last command that was committed; zero: none
+	token  string        // what the client gave to make a retry harmless; empty: nothing
+	index  iam.Index     // of the last command that was committed; zero: none
+	takes  bool          // a command that was committed may have taken authority away
+	wait   time.Duration // for sidecars to follow, if takes
 }
 
 // serveQuery answers a call of the IAM or STS Query API.
@@ -103,12 +106,13 @@ func (s *Server) serveQuery(w http.ResponseWriter, r *http.Request, id string) {
 }
 
 // answered tells the observer of a call that went through, and the client at
-// which index.
+// which index, once the sidecars have followed.
 func (s *Server) answered(w http.ResponseWriter, c *call, label string) {
+	s.config.Observe(Outcome{Action: label, Caller: c.caller.arn, Took: s.config.Now().Sub(c.now.Go()), Index: c.index})
 	if c.index != 0 {
+		c.fence(w.Header())
 		w.Header().Set("X-Doorward-Index", fmt.Sprint(c.index))
 	}
-	s.config.Observe(Outcome{Action: label, Caller: c.caller.arn, Took: s.config.Now().Sub(c.now.Go()), Index: c.index})
 }
 
 // query reads, authenticates, validates, authorises and runs the call, in this
@@ -193,6 +197,10 @@ func (c *call) readForm(body []byte) error {
 // changes something, or that asks for it, is decided on a view that holds all
 // that was committed before it.
 func (c *call) pin(consistent bool) error {
+	var err error
+	if c.wait, err = fenceLimit(c.http); err != nil {
+		return err
+	}
 	if !consistent && c.http.Header.Get("X-Doorward-Consistent") != "true" {
 		c.view = c.server.config.Store.View()
 		return nil
@@ -216,7 +224,7 @@ func (c *call) propose(cmd iam.Command) error {
 	if result.Err != nil {
 		return result.Err
 	}
-	c.index = result.Index
+	c.index, c.takes = result.Index, c.takes || !onlyGives(cmd)
 	c.view = c.server.config.Store.View()
 	return nil
 }

@@ -56,6 +56,7 @@ var v1Routes = []route{
 	{"GET /v1/settings", "doorward:GetSettings", nil, false, getSettings, nil},
 	{"PATCH /v1/settings", "doorward:UpdateSettings", nil, true, updateSettings, nil},
 	{"GET /v1/status", "", nil, false, getStatus, nil},
+	{"GET /v1/sidecars", "doorward:ListSidecars", nil, false, listSidecars, nil},
 }
 
 var keyPath = map[string]string{"key": "AccessKeyId"}

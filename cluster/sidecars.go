@@ -90,6 +90,9 @@ func (n *Node) Fence(ctx context.Context, index iam.Index, limit time.Duration) 
 	return all
 }
 
+// MaxStaleness is for how long a sidecar may serve that is cut off.
+func (n *Node) MaxStaleness() time.Duration { return n.feed.MaxStaleness() }
+
 // fenceAnswer is how much longer than the limit the answer of another node may take.
 const fenceAnswer = time.Second
 

@@ -190,7 +190,7 @@ func (f Follower) replacedBy(other Follower) bool {
 // Followers returns who reads this feed now and how far each is, and who has left
 // and may still serve.
 func (f *Feed) Followers() []Follower {
-	f.followers.forget(f.cfg.Now().Add(-f.maxStaleness()))
+	f.followers.forget(f.cfg.Now().Add(-f.MaxStaleness()))
 	all, _ := f.followers.list()
 	return all
 }
@@ -200,7 +200,7 @@ func (f *Feed) Followers() []Follower {
 // until Proved and the store's max staleness. Those that left are among them and not
 // waited for.
 func (f *Feed) Fence(ctx context.Context, index iam.Index) []Follower {
-	f.followers.forget(f.cfg.Now().Add(-f.maxStaleness()))
+	f.followers.forget(f.cfg.Now().Add(-f.MaxStaleness()))
 	for {
 		all, changed := f.followers.list()
 		if !slices.ContainsFunc(all, func(m Follower) bool { return m.Serves && m.Left.IsZero() && m.Index < index }) {
@@ -217,6 +217,7 @@ func (f *Feed) Fence(ctx context.Context, index iam.Index) []Follower {
 // defaultMaxStaleness is the default of iam.Settings.MaxStaleness, in seconds.
 const defaultMaxStaleness = 900
 
-func (f *Feed) maxStaleness() time.Duration {
+// MaxStaleness is for how long a follower may serve that is cut off.
+func (f *Feed) MaxStaleness() time.Duration {
 	return time.Duration(iam.Or(f.cfg.View().Settings().MaxStaleness, defaultMaxStaleness)) * time.Second
 }

@@ -171,7 +171,7 @@ func newAccessKeySwitch(a *app, verb string, status iam.Status, short string) *c
 			if err != nil {
 				return err
 			}
-			return a.done(meta.Index, verb+"d", args[1], "access key %s of user %s %sd", args[1], args[0], verb)
+			return a.done(meta, verb+"d", args[1], "access key %s of user %s %sd", args[1], args[0], verb)
 		},
 	}
 }
@@ -192,7 +192,7 @@ func newAccessKeyDelete(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.done(meta.Index, "deleted", args[1], "access key %s of user %s deleted", args[1], args[0])
+			return a.done(meta, "deleted", args[1], "access key %s of user %s deleted", args[1], args[0])
 		},
 	}
 }

@@ -33,7 +33,7 @@ policies that every store has are readonly, writeonly and readwrite.`,
 			if err != nil {
 				return err
 			}
-			return a.done(meta.Index, "attached", string(arn), "%s attached to %s %s", args[1], kind, args[0])
+			return a.done(meta, "attached", string(arn), "%s attached to %s %s", args[1], kind, args[0])
 		},
 	}
 }
@@ -58,7 +58,7 @@ func newDetach(a *app, kind, example string, named func(string) client.Holder) *
 			if err != nil {
 				return err
 			}
-			return a.done(meta.Index, "detached", string(arn), "%s detached from %s %s", args[1], kind, args[0])
+			return a.done(meta, "detached", string(arn), "%s detached from %s %s", args[1], kind, args[0])
 		},
 	}
 }

@@ -147,7 +147,7 @@ func newGroupUpdate(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.done(meta.Index, "updated", args[0], "group %s updated", args[0])
+			return a.done(meta, "updated", args[0], "group %s updated", args[0])
 		},
 	}
 	cmd.Flags().StringVar(&name, "new-name", "", "new `NAME`")
@@ -174,7 +174,7 @@ func newGroupDelete(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.done(meta.Index, "deleted", args[0], "group %s deleted", args[0])
+			return a.done(meta, "deleted", args[0], "group %s deleted", args[0])
 		},
 	}
 }
@@ -194,7 +194,7 @@ func newGroupAdd(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.done(meta.Index, "added", args[1], "user %s added to group %s", args[1], args[0])
+			return a.done(meta, "added", args[1], "user %s added to group %s", args[1], args[0])
 		},
 	}
 }
@@ -214,7 +214,7 @@ func newGroupRemove(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.done(meta.Index, "removed", args[1], "user %s removed from group %s", args[1], args[0])
+			return a.done(meta, "removed", args[1], "user %s removed from group %s", args[1], args[0])
 		},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/doorward/doorward/cmd/doorward/client"
 	"github.com/doorward/doorward/iam"
 )
 
@@ -64,16 +65,39 @@ type outcome struct {
 	Action string    `json:"action"`
 	On     string    `json:"on"`
 	Index  iam.Index `json:"index"` // log position of the change
+	*client.Fence
 }
 
 // done reports a change without a result: as a message for people, as an outcome
 // in JSON.
-func (a *app) done(index iam.Index, action, on, format string, args ...any) error {
+func (a *app) done(meta client.Meta, action, on, format string, args ...any) error {
 	if a.output == outputJSON {
-		return a.json(outcome{action, on, index})
+		return a.json(outcome{action, on, meta.Index, meta.Fence})
 	}
-	a.say(format+" (index %d)", append(args, index)...)
+	a.say(format+" (index %d%s)", append(args, meta.Index, applied(meta.Fence))...)
+	a.warnBehind(meta.Fence)
 	return nil
+}
+
+// applied says how many sidecars have followed a change.
+func applied(f *client.Fence) string {
+	if f == nil || f.Sidecars == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", applied %d/%d in %d ms", f.Applied, f.Sidecars, f.Millis)
+}
+
+// warnBehind names who may still act on what was before.
+func (a *app) warnBehind(f *client.Fence) {
+	if f == nil {
+		return
+	}
+	for _, s := range f.Behind {
+		a.say("  sidecar %s has not confirmed it and may serve what was before until %s", s.Name, s.Until)
+	}
+	for _, node := range f.Silent {
+		a.say("  node %s did not answer: who follows it is not known", node)
+	}
 }
 
 // say prints a message for people on standard error.

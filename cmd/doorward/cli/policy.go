@@ -183,7 +183,7 @@ func newPolicyDelete(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.done(meta.Index, "deleted", args[0], "policy %s deleted", args[0])
+			return a.done(meta, "deleted", args[0], "policy %s deleted", args[0])
 		},
 	}
 }

@@ -178,7 +178,7 @@ func newRoleUpdate(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.done(meta.Index, "updated", args[0], "role %s updated", args[0])
+			return a.done(meta, "updated", args[0], "role %s updated", args[0])
 		},
 	}
 	flags := cmd.Flags()
@@ -207,7 +207,7 @@ func newRoleDelete(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.done(meta.Index, "deleted", args[0], "role %s deleted", args[0])
+			return a.done(meta, "deleted", args[0], "role %s deleted", args[0])
 		},
 	}
 }

@@ -50,6 +50,7 @@ type app struct {
 	output   string
 	caBundle string
 	timeout  time.Duration
+	noWait   bool
 	signer   string // access key id that signs, for messages
 }
 
@@ -93,7 +94,7 @@ or did not answer in time.`,
 	root.AddCommand(
 		newUser(a), newGroup(a), newRole(a), newPolicy(a), newAccessKey(a), newServiceAccount(a),
 		newSTS(a), newSession(a), newCreds(a), newExec(a), newWhoami(a), newSimulate(a), newExplain(a), newSettings(a),
-		newDev(a), newServer(a), newSidecar(a), newInit(a), newJoin(a), newConfig(a), newHealth(a), newVersion(a), newCompletion(a),
+		newDev(a), newServer(a), newSidecar(a), newSidecars(a), newInit(a), newJoin(a), newConfig(a), newHealth(a), newVersion(a), newCompletion(a),
 	)
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetUsageTemplate(usageTemplate)
@@ -108,6 +109,7 @@ func (a *app) addGlobals(root *cobra.Command) {
 	flags.StringVarP(&a.output, "output", "o", a.envOr("DOORWARD_OUTPUT", outputTable), "`FORM` of the output: table or json (DOORWARD_OUTPUT)")
 	flags.StringVar(&a.caBundle, "ca-bundle", a.Getenv("AWS_CA_BUNDLE"), "`FILE` of PEM certificates to trust for https endpoints (AWS_CA_BUNDLE)")
 	flags.DurationVar(&a.timeout, "timeout", 30*time.Second, "`DURATION` to wait for one answer of the store")
+	flags.BoolVar(&a.noWait, "no-wait", false, "do not wait, after a change that takes something away, until every sidecar has followed it")
 	for name, value := range map[string]string{"endpoint": defaultEndpoint, "output": outputTable, "ca-bundle": ""} {
 		// The reference describes the product, not the environment that it is printed in.
 		flags.Lookup(name).DefValue = value
@@ -173,6 +175,7 @@ func (a *app) clientFor(creds client.Credentials) (*client.Client, error) {
 		Endpoint:    a.endpoint,
 		Credentials: creds,
 		Timeout:     a.timeout,
+		NoWait:      a.noWait,
 		CABundle:    a.caBundle,
 		UserAgent:   "doorward/" + buildVersion(),
 	})

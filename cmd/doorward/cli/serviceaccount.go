@@ -223,7 +223,7 @@ func newServiceAccountUpdate(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.done(meta.Index, "updated", args[0], "service account %s updated", args[0])
+			return a.done(meta, "updated", args[0], "service account %s updated", args[0])
 		},
 	}
 	f := cmd.Flags()
@@ -279,7 +279,7 @@ func newServiceAccountDelete(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.done(meta.Index, "deleted", args[0], "service account %s deleted", args[0])
+			return a.done(meta, "deleted", args[0], "service account %s deleted", args[0])
 		},
 	}
 }

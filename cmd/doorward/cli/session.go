@@ -91,13 +91,13 @@ them that were issued before a time.`,
 				if err != nil {
 					return err
 				}
-				return a.done(meta.Index, "revoked", args[0], "session %s revoked", args[0])
+				return a.done(meta, "revoked", args[0], "session %s revoked", args[0])
 			}
 			meta, err := c.RevokeSessions(cmd.Context(), of, before)
 			if err != nil {
 				return err
 			}
-			return a.done(meta.Index, "revoked", of.User+of.Role, "sessions of %s revoked", of.User+of.Role)
+			return a.done(meta, "revoked", of.User+of.Role, "sessions of %s revoked", of.User+of.Role)
 		},
 	}
 	addSessionsOf(cmd, &of)

@@ -71,7 +71,7 @@ func newSettingsSet(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.done(meta.Index, "updated", "settings", "settings updated")
+			return a.done(meta, "updated", "settings", "settings updated")
 		},
 	}
 }

@@ -308,7 +308,7 @@ func (a *app) updateUser(cmd *cobra.Command, name string, change client.UserChan
 	if err != nil {
 		return err
 	}
-	return a.done(meta.Index, "updated", name, "user %s updated", name)
+	return a.done(meta, "updated", name, "user %s updated", name)
 }
 
 func newUserDelete(a *app) *cobra.Command {
@@ -334,7 +334,7 @@ unless --cascade lets them go too. The user's sessions end.`,
 			if err != nil {
 				return err
 			}
-			return a.done(meta.Index, "deleted", args[0], "user %s deleted", args[0])
+			return a.done(meta, "deleted", args[0], "user %s deleted", args[0])
 		},
 	}
 	cmd.Flags().BoolVar(&cascade, "cascade", false, "delete the user's keys, policies, memberships and service accounts too")
@@ -384,7 +384,7 @@ func (a *app) setSecret(cmd *cobra.Command, name, secret string, show bool) erro
 		return err
 	}
 	if !show {
-		return a.done(meta.Index, "set", name, "secret of user %s set", name)
+		return a.done(meta, "set", name, "secret of user %s set", name)
 	}
 	err = a.record(struct {
 		ID     string    `json:"access_key_id"`
@@ -406,5 +406,5 @@ func (a *app) removeSecret(cmd *cobra.Command, name string) error {
 	if err != nil {
 		return err
 	}
-	return a.done(meta.Index, "removed", name, "secret of user %s removed", name)
+	return a.done(meta, "removed", name, "secret of user %s removed", name)
 }

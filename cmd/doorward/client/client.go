@@ -33,6 +33,7 @@ type Config struct {
 	Credentials Credentials   // zero: only calls that need no signature
 	Timeout     time.Duration // of a whole call, connection included
 	CABundle    string        // file of PEM certificates to trust; empty: the system's
+	NoWait      bool          // changes are answered before the sidecars have followed
 	UserAgent   string
 }
 
@@ -42,6 +43,7 @@ type Client struct {
 	creds    Credentials
 	http     *http.Client
 	agent    string
+	noWait   bool
 }
 
 // New returns a client; it opens no connection.
@@ -61,6 +63,7 @@ func New(config Config) (*Client, error) {
 		creds:    config.Credentials,
 		http:     &http.Client{Transport: transport, Timeout: config.Timeout, CheckRedirect: noRedirects},
 		agent:    config.UserAgent,
+		noWait:   config.NoWait,
 	}, nil
 }
 
@@ -84,6 +87,23 @@ func noRedirects(*http.Request, []*http.Request) error { return http.ErrUseLastR
 type Meta struct {
 	RequestID string
 	Index     iam.Index // log index that the answer reflects; zero if not given
+	Fence     *Fence    // of a change that takes authority away; nil: nobody waited
+}
+
+// Fence is how far the sidecars had followed a change when it was answered.
+type Fence struct {
+	Applied  int           `json:"applied"`
+	Sidecars int           `json:"sidecars"` // that serve
+	Took     time.Duration `json:"-"`
+	Millis   int64         `json:"ms"`
+	Behind   []Behind      `json:"behind,omitempty"`
+	Silent   []string      `json:"silent_nodes,omitempty"` // nodes that were asked in vain for their sidecars
+}
+
+// Behind is a sidecar that had not followed.
+type Behind struct {
+	Name  string `json:"name"`
+	Until string `json:"serves_until"` // at the latest, unless it hears from the store again
 }
 
 // service is an AWS Query service: the name in its credential scope and the API
@@ -208,6 +228,9 @@ func (c *Client) send(ctx context.Context, service, method, path, contentType st
 		return nil, nil, err
 	}
 	request.Header.Set("Content-Type", contentType)
+	if c.noWait {
+		request.Header.Set("X-Doorward-Wait", "0")
+	}
 	if err := c.sign(request, service, body); err != nil {
 		return nil, nil, err
 	}
@@ -245,5 +268,21 @@ func bare(err error) error {
 
 func metaOf(answer *http.Response) Meta {
 	index, _ := strconv.ParseUint(answer.Header.Get("X-Doorward-Index"), 10, 64)
-	return Meta{RequestID: answer.Header.Get("X-Amzn-Requestid"), Index: iam.Index(index)}
+	return Meta{RequestID: answer.Header.Get("X-Amzn-Requestid"), Index: iam.Index(index), Fence: fenceOf(answer.Header)}
+}
+
+func fenceOf(header http.Header) *Fence {
+	f := &Fence{Silent: header.Values("X-Doorward-Silent")}
+	if n, _ := fmt.Sscanf(header.Get("X-Doorward-Applied"), "%d/%d; ms=%d", &f.Applied, &f.Sidecars, &f.Millis); n != 3 {
+		return nil
+	}
+	f.Took = time.Duration(f.Millis) * time.Millisecond
+	for _, text := range header.Values("X-Doorward-Behind") {
+		name, until, _ := strings.Cut(text, "; until=")
+		if plain, err := url.PathUnescape(name); err == nil {
+			name = plain
+		}
+		f.Behind = append(f.Behind, Behind{name, until})
+	}
+	return f
 }

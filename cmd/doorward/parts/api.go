@@ -10,6 +10,7 @@ import (
 
 	"github.com/doorward/doorward/api"
 	"github.com/doorward/doorward/cluster"
+	"github.com/doorward/doorward/iam"
 )
 
 // The limits of an HTTP connection. The API's requests are small and its answers
@@ -25,7 +26,7 @@ const (
 // API serves the API of a node on listener until it is stopped.
 func API(node *cluster.Node, listener net.Listener, log *slog.Logger) (*Part, error) {
 	handler, err := api.New(api.Config{
-		Store: node, Secrets: node, Tokens: node, Log: log,
+		Store: node, Secrets: node, Tokens: node, Log: log, Sidecars: follows{node},
 		Ready: func() error { return ready(node) },
 	})
 	if err != nil {
@@ -40,6 +41,29 @@ func API(node *cluster.Node, listener net.Listener, log *slog.Logger) (*Part, er
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	return Start("api", func(ctx context.Context) error { return serveHTTP(ctx, server, listener) }), nil
+}
+
+// follows tells the API of a node's sidecars.
+type follows struct{ node *cluster.Node }
+
+func (f follows) Sidecars(ctx context.Context) api.Sidecars {
+	return f.tell(f.node.Sidecars(ctx))
+}
+
+func (f follows) Fence(ctx context.Context, index iam.Index, limit time.Duration) api.Sidecars {
+	return f.tell(f.node.Fence(ctx, index, limit))
+}
+
+func (f follows) tell(all cluster.Sidecars) api.Sidecars {
+	told := api.Sidecars{Silent: all.Silent}
+	limit := f.node.MaxStaleness()
+	for _, s := range all.Followers {
+		told.Sidecars = append(told.Sidecars, api.Sidecar{
+			Name: s.Name, Version: s.Version, Address: s.Address, Index: s.Index, Staleness: s.Staleness, Rate: s.Rate,
+			Connected: s.Left.IsZero(), Serves: s.Serves, Until: s.Proved.Add(limit),
+		})
+	}
+	return told
 }
 
 // ready says why a node does not serve, nil if it does.
