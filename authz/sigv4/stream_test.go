@@ -208,6 +208,25 @@ func TestMinioTrailer(t *testing.T) {
 	}
 }
 
+// TestMinioUnsignedTrailer is the same without a signature: the empty line too many
+// is at the end, and nothing may follow it.
+func TestMinioUnsignedTrailer(t *testing.T) {
+	s := alice.upload("hello", 5, streamingUnsignedTrailer, "x-amz-checksum-crc64nvme")
+	minio := strings.TrimSuffix(s.body(), "\r\n\r\n") + "\n\r\n\r\n"
+	if data, err := receive(s.request, strings.NewReader(minio)); err != nil || data != "hello" {
+		t.Errorf("%q, %v", data, err)
+	}
+	for name, body := range map[string]string{
+		"an empty line too many after CRLF": s.body() + "\r\n",
+		"two empty lines too many":          minio + "\r\n",
+		"a line feed too many":              minio + "\n",
+		"something behind the empty line":   minio + "0",
+	} {
+		_, err := receive(s.request, strings.NewReader(body))
+		rejected(t, name, err, IncompleteBody)
+	}
+}
+
 // TestChainByHashes is the way of a sidecar that sees hashes only: each chunk is
 // checked by the sum of its data, and the chain can be resumed between any two.
 func TestChainByHashes(t *testing.T) {

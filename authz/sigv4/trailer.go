@@ -18,6 +18,7 @@ import (
 // checksums of the body that they have to carry.
 type trailer struct {
 	announced bool // the body mode has trailers
+	bare      bool // a line ended in LF alone
 	sums      []checksum
 }
 
@@ -110,20 +111,22 @@ func (t *trailer) read(b *chunkedBody) error {
 const trailerSignature = "x-amz-trailer-signature"
 
 // lines reads trailers up to an empty line and returns the trailer signature.
-// Lines may end in LF alone, and minio-go puts an empty line before the signature.
+// Lines may end in LF alone, after which minio-go puts one empty line too many:
+// before the signature, or without one at the end.
 func (t *trailer) lines(b *chunkedBody) (signature string, err error) {
 	for range maxTrailers + 3 {
 		line, err := b.line()
 		if err != nil {
 			return "", err
 		}
-		line = bytes.TrimSuffix(line, []byte("\r"))
+		line, crlf := bytes.CutSuffix(line, []byte("\r"))
 		if len(line) == 0 {
 			if t.announced && b.chain != nil && signature == "" {
 				continue
 			}
-			return signature, nil
+			return signature, t.skipEmpty(b)
 		}
+		t.bare = t.bare || !crlf
 		if signature != "" {
 			return "", malformedTrailer("nothing may follow %s", trailerSignature)
 		}
@@ -135,6 +138,19 @@ func (t *trailer) lines(b *chunkedBody) (signature string, err error) {
 		return "", errorf(iam.SignatureDoesNotMatch, "The trailer of a signed body must carry %s.", trailerSignature)
 	}
 	return "", malformedTrailer("there are too many lines")
+}
+
+// skipEmpty takes the empty line that follows unsigned trailers which end in LF
+// alone.
+func (t *trailer) skipEmpty(b *chunkedBody) error {
+	if !t.bare || b.chain != nil {
+		return nil
+	}
+	if next, _ := b.src.Peek(2); string(next) != "\r\n" {
+		return nil
+	}
+	_, err := b.src.Discard(2)
+	return err
 }
 
 // line takes one trailer; the signature comes back.

@@ -76,86 +76,88 @@ func words(action, between string) string {
 }
 
 func awsCall(ctx context.Context, site Site, cred Credential, service, action, params string) Outcome {
-	return run(ctx, site, cred, "/usr/bin/aws", "--endpoint-url", site.IAM, "--output", "json", service, words(action, "-"), "--cli-input-json", params)
+	return Run(ctx, site, cred, "/usr/bin/aws", "--endpoint-url", site.IAM, "--output", "json", service, words(action, "-"), "--cli-input-json", params)
 }
 
 func botoCall(ctx context.Context, site Site, cred Credential, service, action, params string) Outcome {
-	return run(ctx, site, cred, "/usr/bin/python3", "-c", boto, site.IAM, service, words(action, "_"), params)
+	return Run(ctx, site, cred, "/usr/bin/python3", "-c", boto, site.IAM, service, words(action, "_"), params)
 }
 
 // Doorward runs the doorward command against the IAM endpoint.
 func Doorward(ctx context.Context, site Site, cred Credential, args ...string) Outcome {
-	return run(ctx, site, cred, site.Doorward, append([]string{"--endpoint", site.IAM}, args...)...)
+	return Run(ctx, site, cred, site.Doorward, append([]string{"--endpoint", site.IAM}, args...)...)
 }
 
 // MakeBucket creates a bucket with awscli.
 func MakeBucket(ctx context.Context, site Site, cred Credential, bucket string) Outcome {
-	return run(ctx, site, cred, "/usr/bin/aws", "--endpoint-url", site.S3, "s3api", "create-bucket", "--bucket", bucket)
+	return Run(ctx, site, cred, "/usr/bin/aws", "--endpoint-url", site.S3, "s3api", "create-bucket", "--bucket", bucket)
 }
 
 func awsGet(ctx context.Context, site Site, cred Credential, object string) Outcome {
 	bucket, key, _ := strings.Cut(object, "/")
-	return run(ctx, site, cred, "/usr/bin/aws", "--endpoint-url", site.S3, "s3api", "get-object",
+	return Run(ctx, site, cred, "/usr/bin/aws", "--endpoint-url", site.S3, "s3api", "get-object",
 		"--bucket", bucket, "--key", key, filepath.Join(site.Dir, "got"))
 }
 
 func awsPut(ctx context.Context, site Site, cred Credential, object string) Outcome {
 	bucket, key, _ := strings.Cut(object, "/")
-	return run(ctx, site, cred, "/usr/bin/aws", "--endpoint-url", site.S3, "s3api", "put-object",
+	return Run(ctx, site, cred, "/usr/bin/aws", "--endpoint-url", site.S3, "s3api", "put-object",
 		"--bucket", bucket, "--key", key, "--body", sample(site))
 }
 
 func botoGet(ctx context.Context, site Site, cred Credential, object string) Outcome {
-	return run(ctx, site, cred, "/usr/bin/python3", "-c", boto, site.S3, "s3", "get", object)
+	return Run(ctx, site, cred, "/usr/bin/python3", "-c", boto, site.S3, "s3", "get", object)
 }
 
 func botoPut(ctx context.Context, site Site, cred Credential, object string) Outcome {
-	return run(ctx, site, cred, "/usr/bin/python3", "-c", boto, site.S3, "s3", "put", object)
+	return Run(ctx, site, cred, "/usr/bin/python3", "-c", boto, site.S3, "s3", "put", object)
 }
 
 func s3cmdGet(ctx context.Context, site Site, cred Credential, object string) Outcome {
-	got := s3cmd(ctx, site, cred, "get", "--force", "s3://"+object, filepath.Join(site.Dir, "got"))
+	got := S3cmd(ctx, site, cred, "get", "--force", "s3://"+object, filepath.Join(site.Dir, "got"))
 	if !got.OK {
 		// s3cmd asks with a HEAD first, whose refusal has no body and so no code. That
 		// of a listing has.
-		got.Output += s3cmd(ctx, site, cred, "ls", "s3://"+object).Output
+		got.Output += S3cmd(ctx, site, cred, "ls", "s3://"+object).Output
 	}
 	return got
 }
 
 func s3cmdPut(ctx context.Context, site Site, cred Credential, object string) Outcome {
-	return s3cmd(ctx, site, cred, "put", sample(site), "s3://"+object)
+	return S3cmd(ctx, site, cred, "put", sample(site), "s3://"+object)
 }
 
-func s3cmd(ctx context.Context, site Site, cred Credential, args ...string) Outcome {
+// S3cmd runs s3cmd against the S3 endpoint.
+func S3cmd(ctx context.Context, site Site, cred Credential, args ...string) Outcome {
 	host := strings.TrimPrefix(site.S3, "http://")
 	all := []string{"-c", "/dev/null", "--access_key=" + cred.AccessKey, "--secret_key=" + cred.Secret,
 		"--host=" + host, "--host-bucket=", "--no-ssl", "--region=us-east-1"}
 	if cred.Token != "" {
 		all = append(all, "--access_token="+cred.Token)
 	}
-	return run(ctx, site, cred, "/usr/bin/s3cmd", append(all, args...)...)
+	return Run(ctx, site, cred, "/usr/bin/s3cmd", append(all, args...)...)
 }
 
 func rcloneGet(ctx context.Context, site Site, cred Credential, object string) Outcome {
 	// By way of a listing, as people copy folders; a HEAD, whose refusal has no body
 	// and so no code, is not needed then.
 	folder, file := path.Split(object)
-	return rclone(ctx, site, cred, "copy", "--ignore-times", "--include", "/"+file, "remote:"+folder, filepath.Join(site.Dir, "folder"))
+	return Rclone(ctx, site, cred, "copy", "--ignore-times", "--include", "/"+file, "remote:"+folder, filepath.Join(site.Dir, "folder"))
 }
 
 func rclonePut(ctx context.Context, site Site, cred Credential, object string) Outcome {
-	return rclone(ctx, site, cred, "--s3-no-head", "--ignore-times", "--no-check-dest", "copyto", sample(site), "remote:"+object)
+	return Rclone(ctx, site, cred, "--s3-no-head", "--ignore-times", "--no-check-dest", "copyto", sample(site), "remote:"+object)
 }
 
-func rclone(ctx context.Context, site Site, cred Credential, args ...string) Outcome {
+// Rclone runs rclone, for which the S3 endpoint is "remote:".
+func Rclone(ctx context.Context, site Site, cred Credential, args ...string) Outcome {
 	config := filepath.Join(site.Dir, "rclone.conf")
 	text := fmt.Sprintf("[remote]\ntype = s3\nprovider = Other\nregion = us-east-1\nno_check_bucket = true\nendpoint = %s\naccess_key_id = %s\nsecret_access_key = %s\nsession_token = %s\n",
 		site.S3, cred.AccessKey, cred.Secret, cred.Token)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return Outcome{Output: err.Error()}
 	}
-	return run(ctx, site, cred, "/usr/bin/rclone", append([]string{"--config", config, "--retries", "1", "--low-level-retries", "1"}, args...)...)
+	return Run(ctx, site, cred, "/usr/bin/rclone", append([]string{"--config", config, "--retries", "1", "--low-level-retries", "1"}, args...)...)
 }
 
 // sample makes a small file to upload.
@@ -167,9 +169,9 @@ func sample(site Site) string {
 	return name
 }
 
-// run executes a program with the credential in its environment and nothing else
+// Run executes a program with the credential in its environment and nothing else
 // that could give it another.
-func run(ctx context.Context, site Site, cred Credential, program string, args ...string) Outcome {
+func Run(ctx context.Context, site Site, cred Credential, program string, args ...string) Outcome {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = site.Dir
 	cmd.Env = []string{

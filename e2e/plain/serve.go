@@ -1,161 +1,213 @@
 package plain
 
 import (
-	"bytes"
 	"crypto/rand"
 	"errors"
 	"io"
 	"net/http"
 	"net/netip"
-	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
-
+	"github.com/doorward/doorward/authz/s3"
 	"github.com/doorward/doorward/authz/sigv4"
 	"github.com/doorward/doorward/iam"
 	"github.com/doorward/doorward/sidecar"
 	"github.com/doorward/doorward/sidecar/protocol"
 )
 
-// maxNaming bounds a body that names what a request is about, such as the keys of
-// a multi-object delete: S3 allows 1,000 keys of 1,024 bytes.
+// maxNaming bounds a body that says what a request is about, such as the keys of a
+// multi-object delete: S3 allows 1,000 keys of 1,024 bytes.
 const maxNaming = 2 << 20
 
 // Server answers S3 requests that Doorward allows.
 type Server struct {
 	authorizer *sidecar.Authorizer
-	objects    http.Handler
 	rules      *sigv4.Rules
+	mapper     *s3.Mapper
+	objects    *objects
 }
 
-// New returns a server with no buckets.
-func New(authorizer *sidecar.Authorizer) *Server {
-	rules := sigv4.S3Rules("us-east-1")
-	rules.AnyRegion = true
-	return &Server{authorizer: authorizer, objects: gofakes3.New(s3mem.New()).Server(), rules: rules}
-}
-
-// ServeHTTP asks, makes the body prove itself while it is read, and serves.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	question, err := ask(r)
-	if err != nil {
-		refuse(w, r, err)
-		return
-	}
-	var decision sidecar.Decision
-	s.authorizer.Authorize(r.Context(), question, &decision)
-	switch {
-	case decision.Refusal != nil:
-		refuse(w, r, decision.Refusal)
-		return
-	case !decision.Allowed():
-		refuse(w, r, &sigv4.Error{Code: iam.AccessDenied, Status: http.StatusForbidden, Message: "facts are missing: " + strings.Join(decision.Missing, ", ")})
-		return
-	}
-	if err := s.proveBody(r, question); err != nil {
-		refuse(w, r, err)
-		return
-	}
-	s.objects.ServeHTTP(w, r)
-}
-
-// ask turns the request, as it came off the wire, into a question.
-func ask(r *http.Request) (*sidecar.Request, error) {
-	seen := sigv4.FromHTTP(r, nil)
-	remote, err := netip.ParseAddrPort(r.RemoteAddr)
+// New returns a server with no buckets, which keeps its objects below dir.
+func New(authorizer *sidecar.Authorizer, dir string) (*Server, error) {
+	mapper, err := s3.New(s3.Config{OtherHosts: true})
 	if err != nil {
 		return nil, err
 	}
-	q := &sidecar.Request{Method: seen.Method, Target: seen.Target, Remote: remote.Addr(), Secure: r.TLS != nil}
-	for _, h := range seen.Headers {
-		q.Headers = append(q.Headers, protocol.Pair{Name: h.Name, Value: h.Value})
+	rules := sigv4.S3Rules("us-east-1")
+	rules.AnyRegion = true
+	return &Server{authorizer: authorizer, rules: rules, mapper: mapper, objects: newObjects(dir)}, nil
+}
+
+// ServeHTTP serves a request or refuses it.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := rand.Text()
+	w.Header().Set("X-Amz-Request-Id", id)
+	if err := s.serve(w, r); err != nil {
+		refuse(w, r, err, id)
 	}
-	if namesObjects(r) {
-		body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxNaming))
-		if err != nil {
-			return nil, err
+}
+
+// request is one request on its way through the server.
+type request struct {
+	*http.Request
+	seen     sigv4.Request
+	verified sigv4.Verified
+	form     *sigv4.Form // of a browser form
+	body     io.Reader   // ends with io.EOF only if all that is signed about it holds
+	what     s3.Result   // operation, bucket and key: the bytes that were authorised
+	naming   []byte      // a body that says what the request is about
+	denied   []error     // of a multi-object delete, why each key may not be deleted
+}
+
+// serve proves who signed, names what is asked, asks whether it may be done, and
+// does it.
+func (s *Server) serve(w http.ResponseWriter, httpRequest *http.Request) error {
+	r := &request{Request: httpRequest, seen: sigv4.FromHTTP(httpRequest, nil)}
+	if err := s.prove(r); err != nil {
+		return err
+	}
+	if err := s.name(r); err != nil {
+		return err
+	}
+	if err := s.ask(r); err != nil {
+		return err
+	}
+	act := operations[r.what.Operation.Name()]
+	if act == nil {
+		return refusal(sigv4.NotImplemented, http.StatusNotImplemented, "This server has no "+r.what.Operation.Name()+".")
+	}
+	return act(s.objects, w, r)
+}
+
+// prove verifies the signature and puts the reader in front of the body that
+// verifies it as it streams.
+func (s *Server) prove(r *request) error {
+	claim, err := s.rules.Parse(&r.seen, iam.At(time.Now()))
+	if err == nil && claim.Kind() == sigv4.PostForm {
+		if r.form, err = sigv4.ReadForm(&r.seen, r.Body); err == nil {
+			claim, err = s.rules.ParseForm(&r.seen, r.form, strings.Trim(r.URL.Path, "/"), iam.At(time.Now()))
 		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		q.Body, q.HasBody, q.BodyHash = body, true, sigv4.HashBody(body)
 	}
-	return q, nil
+	if err != nil {
+		return err
+	}
+	var key sigv4.SigningKey
+	if claim.Kind() == sigv4.Anonymous {
+		r.verified, err = claim.Admit()
+	} else {
+		held, keyErr := s.authorizer.SigningKey(r.Context(), claim.AccessKeyID(), claim.Token(), claim.Scope(), 0)
+		if keyErr != nil {
+			return keyErr
+		}
+		key = sigv4.NewSigningKey(held.Key, claim.Scope())
+		r.verified, err = claim.Verify(&key)
+	}
+	if err != nil {
+		return err
+	}
+	if r.form != nil {
+		r.body = r.form.File()
+		return nil
+	}
+	r.body, err = sigv4.NewBody(&r.verified, &key, r.Body)
+	return err
 }
 
-// namesObjects reports whether the body says what the request is about: a
-// multi-object delete, or the settings of a bucket.
-func namesObjects(r *http.Request) bool {
-	query := r.URL.Query()
-	bucketOnly := !strings.Contains(strings.Trim(r.URL.Path, "/"), "/")
-	return query.Has("delete") || (r.Method == http.MethodPut && bucketOnly) || query.Has("tagging") || query.Has("retention") || query.Has("legal-hold")
+// name says which operation the request is, and reads the body if that says so.
+func (s *Server) name(r *request) error {
+	q := &s3.Request{Method: r.seen.Method, Target: r.seen.Target}
+	for _, h := range r.seen.Headers {
+		q.Headers = append(q.Headers, s3.Header(h))
+	}
+	if r.form != nil {
+		q.Form = r.form.Form
+	}
+	err := s.mapper.Map(q, &r.what)
+	if err == nil && r.what.Missing != s3.NoBody {
+		if r.naming, err = io.ReadAll(io.LimitReader(r.body, maxNaming)); err == nil {
+			q.HasBody, q.Body = true, r.naming
+			err = s.mapper.Map(q, &r.what)
+		}
+	}
+	return err
 }
 
-// proveBody puts a reader in front of the body that ends without an error only if
-// the body is what was signed, and takes the transfer encoding off.
-func (s *Server) proveBody(r *http.Request, q *sidecar.Request) error {
-	seen := sigv4.FromHTTP(r, nil)
-	seen.Body = q.BodyHash
-	credential, err := s.rules.Parse(&seen, iam.At(time.Now()))
-	if err != nil || credential.Kind() == sigv4.Anonymous {
-		return err
-	}
-	held, err := s.authorizer.SigningKey(r.Context(), credential.AccessKeyID(), credential.Token(), credential.Scope(), 0)
+// ask asks Doorward about the request as it came off the wire; about each key of a
+// multi-object delete by itself.
+func (s *Server) ask(r *request) error {
+	remote, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return err
 	}
-	key := sigv4.NewSigningKey(held.Key, credential.Scope())
-	verified, err := credential.Verify(&key)
+	if r.form != nil {
+		return s.askAboutForm(r)
+	}
+	q := &sidecar.Request{
+		Method: r.seen.Method, Target: r.seen.Target, Remote: remote.Addr(), Secure: r.TLS != nil,
+		Body: r.naming, HasBody: r.naming != nil,
+	}
+	for _, h := range r.seen.Headers {
+		q.Headers = append(q.Headers, protocol.Pair(h))
+	}
+	var d sidecar.Decision
+	s.authorizer.AuthorizeObjects(r.Context(), q, &d, func(d *sidecar.Decision) {
+		if d.Each {
+			r.denied = append(r.denied, why(d))
+		} else {
+			err = why(d)
+		}
+	})
+	return err
+}
+
+// askAboutForm asks what the signer of a form may do, since the credential is not in
+// the request's head.
+func (s *Server) askAboutForm(r *request) error {
+	var d sidecar.Decision
+	inspection, err := s.authorizer.Inspect(r.Context(), &sidecar.Question{AccessKey: r.verified.AccessKeyID(), Token: r.verified.Token()}, &d)
 	if err != nil {
 		return err
 	}
-	body, err := sigv4.NewBody(&verified, &key, r.Body)
-	if err != nil {
-		return err
+	defer inspection.Close()
+	for _, need := range r.what.Needs {
+		inspection.Ask(need.Action.Name(), need.Resource)
+		if err := why(&d); err != nil {
+			return err
+		}
 	}
-	// The object store sees the whole body or none of it.
-	content, err := io.ReadAll(body)
-	if err != nil {
-		return err
-	}
-	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(content)), int64(len(content))
-	r.Header.Set("Content-Length", strconv.Itoa(len(content)))
-	plain(r)
 	return nil
 }
 
-// plain takes off what the object store must not look at again.
-func plain(r *http.Request) {
-	for _, name := range []string{"Authorization", "X-Amz-Content-Sha256", "X-Amz-Decoded-Content-Length", "X-Amz-Trailer"} {
-		r.Header.Del(name)
+// why returns the refusal of a decision, nil if it allows.
+func why(d *sidecar.Decision) error {
+	switch {
+	case d.Allowed():
+		return nil
+	case d.Refusal != nil:
+		return refusal(d.Refusal.Code, d.Refusal.Status, d.Message())
 	}
-	encoding, _ := strings.CutPrefix(r.Header.Get("Content-Encoding"), "aws-chunked")
-	if encoding = strings.TrimLeft(encoding, ", "); encoding == "" {
-		r.Header.Del("Content-Encoding")
-	} else {
-		r.Header.Set("Content-Encoding", encoding)
-	}
-	query := r.URL.Query()
-	for name := range query {
-		if strings.HasPrefix(name, "X-Amz-") {
-			query.Del(name)
-		}
-	}
-	r.URL.RawQuery = strings.ReplaceAll(url.Values(query).Encode(), "+", "%20")
+	return refusal(iam.AccessDenied, http.StatusForbidden, "facts are missing: "+strings.Join(d.Missing, ", "))
 }
 
-func refuse(w http.ResponseWriter, r *http.Request, err error) {
-	var refusal *sigv4.Error
-	if !errors.As(err, &refusal) {
-		refusal = &sigv4.Error{Code: iam.ServiceUnavailable, Status: http.StatusServiceUnavailable, Message: err.Error()}
+func refusal(code iam.Code, status int, message string) *sigv4.Error {
+	return &sigv4.Error{Code: code, Status: status, Message: message}
+}
+
+// refuse answers with the S3 error document.
+func refuse(w http.ResponseWriter, r *http.Request, err error, id string) {
+	var e *sigv4.Error
+	var mapped *iam.Error
+	switch {
+	case errors.As(err, &e):
+	case errors.As(err, &mapped):
+		e = refusal(mapped.Code, s3.Status(mapped.Code), mapped.Message)
+	default:
+		e = refusal(iam.ServiceUnavailable, http.StatusServiceUnavailable, err.Error())
 	}
-	id := rand.Text()
 	w.Header().Set("Content-Type", "application/xml")
-	w.Header().Set("X-Amz-Request-Id", id)
-	w.WriteHeader(refusal.Status)
+	w.WriteHeader(e.Status)
 	if r.Method != http.MethodHead {
-		w.Write(refusal.AppendS3(nil, r.URL.Path, id, "doorward"))
+		w.Write(e.AppendS3(nil, r.URL.Path, id, "doorward"))
 	}
 }

@@ -67,7 +67,15 @@ func (s *Site) start(ctx context.Context, dir string) error {
 	if s.IAM, err = s.serve(handler); err != nil {
 		return err
 	}
-	s.S3, err = s.serve(New(authorizer))
+	objects := filepath.Join(dir, "objects")
+	if err := os.Mkdir(objects, 0o700); err != nil {
+		return err
+	}
+	server, err := New(authorizer, objects)
+	if err != nil {
+		return err
+	}
+	s.S3, err = s.serve(server)
 	return err
 }
 
