@@ -50,6 +50,16 @@ func TestMinIO_CVE_2026_40344_EveryBodyModeIsVerified(t *testing.T) {
 	}
 }
 
+// A checksum has one spelling: bits of its base64 that say nothing are zero.
+func TestChecksumsHaveOneSpelling(t *testing.T) {
+	s := alice.upload("A", 1, streamingUnsignedTrailer, "x-amz-checksum-crc32")
+	if !strings.Contains(s.body(), ":09meiw==") {
+		t.Fatalf("the checksum is another: %q", s.body())
+	}
+	_, err := receive(s.request, strings.NewReader(strings.Replace(s.body(), ":09meiw==", ":09mei0==", 1)))
+	rejected(t, "loose bits", err, InvalidRequest)
+}
+
 // Class 1: only Verify and Admit make a Verified, and a zero one is not valid.
 func TestClass1_NothingButAVerificationIsValid(t *testing.T) {
 	var v Verified

@@ -183,7 +183,7 @@ func (t *trailer) canonicalSum() [sha256.Size]byte {
 // check compares the checksums with those of the body.
 func (t *trailer) check() error {
 	for _, sum := range t.sums {
-		want, err := base64.StdEncoding.DecodeString(sum.value)
+		want, err := base64.StdEncoding.Strict().DecodeString(sum.value)
 		switch {
 		case err != nil || len(want) != sum.digest.Size():
 			return errorf(InvalidRequest, "Value for %s trailing header is invalid.", sum.name)
