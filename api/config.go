@@ -56,6 +56,8 @@ type Config struct {
 	// Sidecars tells who follows the store, so that a call which takes authority away
 	// can wait for them; default: nobody does.
 	Sidecars Follows
+	// Cluster is the membership of the node; nil for a store that has none.
+	Cluster Cluster
 	// Identity proves the tokens of OpenID Connect providers; default: one that
 	// trusts the system's certificate authorities and the providers' thumbprints.
 	Identity *oidc.Verifier

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/doorward/doorward/authz/sigv4"
 	"github.com/doorward/doorward/iam"
@@ -77,8 +78,8 @@ func (r *route) query() []param {
 
 func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
-	for i := range v1Routes {
-		r := &v1Routes[i]
+	for _, to := range slices.Concat(v1Routes, clusterRoutes) {
+		r := &to
 		mux.HandleFunc(r.pattern, func(w http.ResponseWriter, req *http.Request) { s.serveRoute(w, req, r) })
 	}
 	return mux

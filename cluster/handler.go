@@ -59,6 +59,7 @@ func (h handler) Health() peer.Health {
 	return peer.Health{
 		ID: s.ID, Applied: s.Applied, Last: s.Last, Term: s.Term,
 		Version: h.node.cfg.Version, Level: h.node.cfg.Level, Trouble: h.node.Trouble(),
+		Role: s.Role, Disk: s.Disk, Free: s.Free,
 	}
 }
 

@@ -17,6 +17,7 @@ type disk struct {
 	fail func(error)        // stops the node
 	room *room
 
+	latency atomic.Int64 // of writes to the log, a moving average in nanoseconds
 	failed  atomic.Bool
 	running atomic.Bool // the library's goroutines exist
 
@@ -58,6 +59,9 @@ func (d *disk) timed(op DiskOp, f func() error) error {
 		d.mu.Lock()
 		delete(d.pending, o)
 		d.mu.Unlock()
+		if op == OpAppend || op == OpVote {
+			d.measure(time.Since(o.began))
+		}
 	}()
 	if d.hook != nil {
 		if err := d.hook(op); err != nil {
@@ -65,6 +69,16 @@ func (d *disk) timed(op DiskOp, f func() error) error {
 		}
 	}
 	return f()
+}
+
+// measure lets the latest operation count for an eighth. Two at the same time may
+// lose one, which a moving average does not mind.
+func (d *disk) measure(took time.Duration) {
+	before := d.latency.Load()
+	if before == 0 {
+		before = int64(took)
+	}
+	d.latency.Store(before + (int64(took)-before)/8)
 }
 
 // slow returns the operation that has been waited for longest and for how long,

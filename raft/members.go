@@ -28,7 +28,9 @@ type Status struct {
 	Applied       uint64 // index of the last command in effect
 	LastContact   time.Duration
 	Members       []Member
-	Configuration uint64 // index of the latest configuration
+	Configuration uint64        // index of the latest configuration
+	Disk          time.Duration // that a write to the log takes, a moving average
+	Free          uint64        // bytes that are left on the disk; zero if it cannot be asked
 }
 
 // Status returns what is known now; zero but for the id when the node does not run.
@@ -46,6 +48,8 @@ func (n *Node) Status() Status {
 		s.LastContact = time.Since(contact)
 	}
 	s.Members, s.Configuration = n.members()
+	s.Disk = time.Duration(n.disk.latency.Load())
+	s.Free, _ = n.cfg.Free(n.cfg.Dir)
 	return s
 }
 

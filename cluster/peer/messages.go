@@ -66,8 +66,11 @@ type Health struct {
 	Last    uint64
 	Term    uint64
 	Version string
-	Level   uint16 // the newest feature level that its build knows
-	Trouble string // why it is not fit for service; empty: it is
+	Level   uint16        // the newest feature level that its build knows
+	Trouble string        // why it is not fit for service; empty: it is
+	Role    string        // Leader, Follower, Candidate
+	Disk    time.Duration // that a write to its log takes
+	Free    uint64        // bytes left on its disk
 }
 
 // fault is an error on its way between nodes.

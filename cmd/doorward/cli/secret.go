@@ -66,7 +66,7 @@ func (s *secretFlags) read(ctx context.Context, a *app, prompt string, confirm b
 func secretFile(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return "", fmt.Errorf("read secret key: %w", err)
+		return "", fmt.Errorf("read secret: %w", err)
 	}
 	defer f.Close()
 	return secretFrom(f, path)
@@ -76,11 +76,11 @@ func secretFile(path string) (string, error) {
 func secretFrom(r io.Reader, name string) (string, error) {
 	content, err := io.ReadAll(io.LimitReader(r, maxSecret+1))
 	if err != nil {
-		return "", fmt.Errorf("read secret key: %w", err)
+		return "", fmt.Errorf("read secret: %w", err)
 	}
 	secret := string(bytes.TrimRight(content, "\r\n"))
 	if secret == "" || len(content) > maxSecret || strings.ContainsAny(secret, "\r\n") {
-		return "", fmt.Errorf("secret key from %s: want one line of 1 to %d bytes", name, maxSecret)
+		return "", fmt.Errorf("secret from %s: want one line of 1 to %d bytes", name, maxSecret)
 	}
 	return secret, nil
 }
@@ -107,7 +107,7 @@ func (a *app) askOnce(ctx context.Context, prompt string) (string, error) {
 	terminal := int(a.In.Fd())
 	before, err := term.GetState(terminal)
 	if err != nil {
-		return "", fmt.Errorf("read secret key: %w", err)
+		return "", fmt.Errorf("read secret: %w", err)
 	}
 	type answer struct {
 		secret []byte

@@ -177,15 +177,35 @@ func (a *app) showRootKey(key cluster.RootKey) error {
 	return err
 }
 
+// tokenVariable holds a join token.
+const tokenVariable = "DOORWARD_JOIN_TOKEN"
+
+// joinToken reads the token from the file that is named, "-" for standard input, or
+// from the environment; empty if there is none. It is no flag: the process list
+// would show it.
+func (a *app) joinToken(file string) (string, error) {
+	switch {
+	case file == "-":
+		return secretFrom(a.In, "standard input")
+	case file != "":
+		return secretFile(file)
+	}
+	return a.Getenv(tokenVariable), nil
+}
+
 func newJoin(a *app) *cobra.Command {
 	var flags serverFlags
+	var tokenFile string
 	cmd := &cobra.Command{
 		Use:   "join ADDRESS...",
 		Short: "Make this node a member of a store that exists",
 		Long: `Make this node a member of the store that has a node at one of the addresses (their
-peer.listen). It needs the store's root key and a certificate of its authority. The
-node must not be running; start it afterwards with ` + "`doorward server`" + `.`,
-		Example: `  doorward join --config /etc/doorward/server.yaml store-1:8471 store-2:8471`,
+peer.listen). It needs a copy of the store's root key, and a token that an
+administrator makes with ` + "`doorward cluster token create --kind node`" + `, in a file or in
+` + tokenVariable + `. With peer.certificate set it needs no token, but that certificate.
+The node must not be running; start it afterwards with ` + "`doorward server`" + `. Joining
+that was cut short is taken up where it ended, with the same token.`,
+		Example: `  doorward join --config /etc/doorward/server.yaml --token-file join.token store-1:8471 store-2:8471`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return withHint(errors.New("doorward join: ADDRESS is missing"), "Name one node of the store or more, such as store-1:8471.")
@@ -200,13 +220,22 @@ node must not be running; start it afterwards with ` + "`doorward server`" + `.`
 			if loaded.Peer.Listen == "" {
 				return withHint(errors.New("peer.listen is empty, so no other node could reach this one"), "Set it, such as :8471.")
 			}
-			if err := server.Join(cmd.Context(), &loaded.Server, buildVersion(), a.quietLogger(), args); err != nil {
+			token, err := a.joinToken(tokenFile)
+			if err != nil {
+				return err
+			}
+			err = server.Join(cmd.Context(), &loaded.Server, buildVersion(), a.quietLogger(), token, args)
+			if errors.Is(err, server.ErrNoToken) {
+				return withHint(err, "Make one with `doorward cluster token create --kind node`, and name its file with --token-file.")
+			}
+			if err != nil {
 				return err
 			}
 			a.say("The node is a member. Start it: doorward server")
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&tokenFile, "token-file", "", "`FILE` that holds the token; - is standard input ("+tokenVariable+" holds the token itself)")
 	flags.add(a, cmd)
 	return cmd
 }

@@ -36,6 +36,7 @@ var Settings = []Setting[Server]{
 	{"peer.key", "`FILE` of the node's private key, PEM", func(s *Server) any { return &s.Peer.Key }},
 	{"peer.authority", "`FILE` of the authority that signed the members' certificates, PEM", func(s *Server) any { return &s.Peer.Authority }},
 	{"peer.known", "`ADDRESSES` of other nodes, for one that finds none where it knew them", func(s *Server) any { return &s.Peer.Known }},
+	{"peer.plain", "`BOOL`: no TLS between nodes, on loopback only", func(s *Server) any { return &s.Peer.Plain }},
 	{"regions", "`REGIONS` of the S3 servers", func(s *Server) any { return &s.Regions }},
 	{"log_level", "`LEVEL` of what is logged: debug, info, warn or error", func(s *Server) any { return &s.LogLevel }},
 	{"log_format", "`FORM` of the log: text or json", func(s *Server) any { return &s.LogFormat }},

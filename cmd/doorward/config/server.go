@@ -41,7 +41,8 @@ type RootKey struct {
 	Passphrase string `yaml:"passphrase"`
 }
 
-// Peer is how a node reaches the others, with mutual TLS.
+// Peer is how a node reaches the others, with mutual TLS. Without a certificate the
+// node keeps its own, below Data, from the authority that the store has.
 type Peer struct {
 	Listen      string   `yaml:"listen"`
 	Advertise   string   `yaml:"advertise"`
@@ -49,6 +50,8 @@ type Peer struct {
 	Key         string   `yaml:"key"`
 	Authority   string   `yaml:"authority"`
 	Known       []string `yaml:"known"`
+	// Plain says that there is no TLS, on loopback only.
+	Plain bool `yaml:"plain"`
 }
 
 // Default returns the values named at the fields of [Server].
@@ -97,7 +100,7 @@ func (s *Server) validatePeer() error {
 	p := &s.Peer
 	files := count(p.Certificate, p.Key, p.Authority)
 	if p.Listen == "" {
-		if files > 0 || p.Advertise != "" || len(p.Known) > 0 {
+		if files > 0 || p.Advertise != "" || len(p.Known) > 0 || p.Plain {
 			return errors.New("peer.listen is empty, but other settings of peer are set: set it, such as :8471, or none of them")
 		}
 		return nil
@@ -106,10 +109,12 @@ func (s *Server) validatePeer() error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("peer.listen is %q: want HOST:PORT or :PORT", p.Listen)
+	case p.Plain && files > 0:
+		return errors.New("peer.plain is set, and so is a certificate: set one of them")
+	case p.Plain && !Loopback(host):
+		return fmt.Errorf("peer.listen is %q, which others can reach: peer.plain is for loopback", p.Listen)
 	case files != 0 && files != 3:
 		return errors.New("some of peer.certificate, peer.key and peer.authority are set: set all three")
-	case files == 0 && !Loopback(host):
-		return fmt.Errorf("peer.listen is %q, which others can reach, without TLS: set peer.certificate, peer.key and peer.authority", p.Listen)
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ const (
 // API serves the API of a node on listener until it is stopped.
 func API(node *cluster.Node, listener net.Listener, log *slog.Logger) (*Part, error) {
 	handler, err := api.New(api.Config{
-		Store: node, Secrets: node, Tokens: node, Log: log, Sidecars: follows{node},
+		Store: node, Secrets: node, Tokens: node, Log: log, Sidecars: follows{node}, Cluster: members{node},
 		Ready: func() error { return ready(node) },
 	})
 	if err != nil {

@@ -5,11 +5,16 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
+	"os"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/doorward/doorward/cluster"
+	"github.com/doorward/doorward/cluster/enrol"
 	"github.com/doorward/doorward/cluster/pki"
 	"github.com/doorward/doorward/cmd/doorward/config"
 	"github.com/doorward/doorward/cmd/doorward/parts"
@@ -29,6 +34,7 @@ func Open(settings *config.Server, version string, log *slog.Logger) (*cluster.N
 	}
 	peer := settings.Peer
 	c.Listen, c.Advertise, c.Peers = peer.Listen, peer.Advertise, peer.Known
+	c.OwnTLS = peer.Listen != "" && peer.Certificate == "" && !peer.Plain
 	if peer.Certificate != "" {
 		c.TLS = &pki.Files{Certificate: peer.Certificate, Key: peer.Key, Authority: peer.Authority}
 		if err := c.TLS.Check(); err != nil {
@@ -114,11 +120,67 @@ func Init(ctx context.Context, settings *config.Server, version string, log *slo
 	return key, err
 }
 
+// ErrNoToken: the node has no certificate, and no token to get one with.
+var ErrNoToken = errors.New("a join token is needed")
+
 // Join makes this node a member of the store that has a node at one of addresses.
-func Join(ctx context.Context, settings *config.Server, version string, log *slog.Logger, addresses []string) error {
+// Unless the settings name a certificate, the node gets one with the token first.
+func Join(ctx context.Context, settings *config.Server, version string, log *slog.Logger, token string, addresses []string) error {
+	if settings.Peer.Certificate == "" && !settings.Peer.Plain {
+		if err := enroll(ctx, settings, token, addresses); err != nil {
+			return err
+		}
+	}
 	return briefly(ctx, settings, version, log, func(ctx context.Context, node *cluster.Node) error {
 		return node.Join(ctx, addresses)
 	})
+}
+
+// enroll gets the node's certificate, if it has none yet.
+func enroll(ctx context.Context, settings *config.Server, text string, addresses []string) error {
+	dir := cluster.TLSDir(settings.Data)
+	err := pki.FilesIn(dir).Check()
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if text == "" {
+		return ErrNoToken
+	}
+	token, err := enrol.ParseToken(text)
+	if err != nil {
+		return err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, initTime)
+	defer cancel()
+	_, err = enrol.Enrol(ctx, enrol.Config{
+		Dir: dir, Name: memberName(host), Hosts: advertised(settings), Addresses: func() []string { return addresses },
+	}, token)
+	return err
+}
+
+// advertised is the host under which others reach the node.
+func advertised(settings *config.Server) []string {
+	for _, address := range []string{settings.Peer.Advertise, settings.Peer.Listen} {
+		if host, _, err := net.SplitHostPort(address); err == nil && host != "" {
+			return []string{host}
+		}
+	}
+	return nil
+}
+
+// memberName makes a host's name one that a member may have.
+func memberName(host string) string {
+	name := strings.Map(func(r rune) rune {
+		if r < 0x80 && (r == '-' || r == '.' || unicode.IsLetter(r) || unicode.IsDigit(r)) {
+			return r
+		}
+		return '-'
+	}, host)
+	return name[:min(len(name), 64)]
 }
 
 // briefly runs a node for as long as do takes.

@@ -1,0 +1,101 @@
+package parts
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/doorward/doorward/api"
+	"github.com/doorward/doorward/cluster"
+	"github.com/doorward/doorward/cluster/peer"
+	"github.com/doorward/doorward/iam"
+)
+
+// members shows a node's membership to the API.
+type members struct{ node *cluster.Node }
+
+var _ api.Cluster = members{}
+
+// refused makes what the caller can do something about a refusal.
+func refused(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, cluster.ErrMember), errors.Is(err, cluster.ErrNoAuthority):
+		return iam.Errorf(iam.EntityTemporarilyUnmodifiable, "%s.", reason(err))
+	}
+	return iam.Errorf(iam.ServiceUnavailable, "The cluster did not change: %w. Try again.", err)
+}
+
+// reason is an error's text without the names of packages.
+func reason(err error) string {
+	text := err.Error()
+	for _, name := range []string{"cluster: ", "raft: ", "peer: ", "mesh: "} {
+		text = strings.ReplaceAll(text, name, "")
+	}
+	return text
+}
+
+// NewJoinToken makes a token for a new member.
+func (m members) NewJoinToken() (id, text string, hash []byte, err error) {
+	id, text, hash, err = m.node.NewJoinToken()
+	return id, text, hash, refused(err)
+}
+
+// Describe asks all members how they are doing.
+func (m members) Describe(ctx context.Context) api.ClusterStatus {
+	s := m.node.Survey(ctx)
+	status := api.ClusterStatus{
+		ClusterID: s.Cluster, Epoch: s.Epoch, Node: s.Node, Leader: s.Leader, Term: s.Term, Index: s.Index,
+		FeatureLevel: s.Level, SealKey: s.SealKey, Healthy: s.Leader != "",
+	}
+	for i := range s.Members {
+		member := describe(&s.Members[i], s.Leader)
+		if s.Members[i].Voter {
+			status.Voters++
+		}
+		status.Healthy = status.Healthy && member.Healthy
+		status.Members = append(status.Members, member)
+	}
+	return status
+}
+
+func describe(m *cluster.MemberState, leader string) api.MemberStatus {
+	role := "follower"
+	switch {
+	case m.Member.ID == leader:
+		role = "leader"
+	case m.Voter:
+		role = "voter"
+	}
+	why := m.Trouble
+	if m.Gone != "" {
+		why = "it does not answer: " + m.Gone
+	}
+	return api.MemberStatus{
+		ID: m.Member.ID, Address: m.Address, Role: role, Version: m.Version, FeatureLevel: m.Health.Level, Term: m.Term,
+		Index: m.Applied, Lag: m.Lag, DiskMillis: float64(m.Disk.Round(10*time.Microsecond)) / float64(time.Millisecond),
+		FreeBytes: m.Free, Healthy: m.Well(), Reason: why,
+	}
+}
+
+// Promote gives a member a vote.
+func (m members) Promote(ctx context.Context, id string, force bool) error {
+	return refused(m.node.Change(ctx, peer.Change{Op: peer.Promote, ID: id, Force: force}))
+}
+
+// Remove takes a member out for good.
+func (m members) Remove(ctx context.Context, id string, force bool) error {
+	return refused(m.node.Change(ctx, peer.Change{Op: peer.Remove, ID: id, Force: force}))
+}
+
+// Transfer lets another voter lead.
+func (m members) Transfer(ctx context.Context, id string) error {
+	return refused(m.node.Change(ctx, peer.Change{Op: peer.Transfer, ID: id}))
+}
+
+// Leave takes this node out for good.
+func (m members) Leave(ctx context.Context, force bool) error {
+	return refused(m.node.Leave(ctx, force))
+}
