@@ -283,5 +283,7 @@ func (s *Server) rules(service sigv4.Service) *sigv4.Rules {
 		Services:  []sigv4.Service{service},
 		Regions:   []string{s.config.Region},
 		AnyRegion: !s.config.StrictRegion,
+
+		SymmetricOnly: true,
 	}
 }

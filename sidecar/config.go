@@ -80,6 +80,8 @@ func (c *Config) rules() *sigv4.Rules {
 		Services:  []sigv4.Service{sigv4.S3},
 		Regions:   append([]string{c.Region}, c.Regions...),
 		AnyRegion: c.AnyRegion,
+		// The feed brings day keys and no public keys.
+		SymmetricOnly: true,
 	}
 }
 

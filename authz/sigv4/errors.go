@@ -113,9 +113,14 @@ func invalidURI() *Error { return errorf(InvalidURI, "Couldn't parse the specifi
 // signatureV2 refuses Signature Version 2 by name.
 func (c *Credential) signatureV2() *Error {
 	if c.query {
-		return errorf(iam.IncompleteSignature, "Signature Version 2 is not supported. Please use AWS4-HMAC-SHA256.")
+		return errorf(iam.IncompleteSignature, "AWS Signature Version 2 is not supported.")
 	}
 	return errorf(InvalidRequest, "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
+}
+
+// asymmetric refuses SigV4A by name.
+func (c *Credential) asymmetric() *Error {
+	return errorf(NotImplemented, "Signature Version 4A is not supported here. Please use %s.", algorithmHMAC)
 }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }

@@ -129,6 +129,21 @@ func (p *params) add(name, value string) fieldSet {
 	return bit
 }
 
+// missing names a parameter that a presigned URL of a Query service has to have and
+// this one has not. It needs no X-Amz-Expires: without one it is good for as long as
+// a header signature.
+func (p *params) missing() string {
+	for _, required := range [...]struct {
+		bit  fieldSet
+		name string
+	}{{paramCredential, "X-Amz-Credential"}, {paramDate, "X-Amz-Date"}, {paramSignedHeaders, "X-Amz-SignedHeaders"}, {paramSignature, "X-Amz-Signature"}} {
+		if p.seen&required.bit == 0 {
+			return required.name
+		}
+	}
+	return ""
+}
+
 // slot compares names case-sensitively, as S3 does. A name that is right but for
 // its case has a bit and no slot: it counts as a repetition, so that nobody who
 // reads the URL with other eyes sees a parameter that was not checked.

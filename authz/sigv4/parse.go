@@ -1,6 +1,7 @@
 package sigv4
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/doorward/doorward/authz/form"
@@ -147,12 +148,14 @@ func (p *parser) signedDate(c *Credential) error {
 		c.signedAt, c.date, ok = parseDateHeader(p.f.date)
 	}
 	switch {
+	case !ok && c.query && p.f.amzDate == "" && p.f.date == "":
+		return c.malformed("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. %s", hashedField(p.f.authorization))
 	case !ok && c.query:
-		return errorf(iam.IncompleteSignature, "Date must be in ISO-8601 'basic format', as in 20150830T123600Z, in X-Amz-Date or Date.")
+		return c.notBasicISO(cmp.Or(p.f.amzDate, p.f.date))
 	case !ok:
 		return errorf(iam.AccessDenied, "AWS authentication requires a valid Date or x-amz-date header")
 	case c.scope.Date != c.date[:8]:
-		return c.malformed("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, c.date[:8])
+		return c.otherDay()
 	}
 	return c.skewed(p.rules.maxSkew())
 }
@@ -183,12 +186,22 @@ func (p *parser) presigned(c *Credential) error {
 	switch {
 	case q.repeated != 0:
 		return c.malformed("An X-Amz- query parameter was sent twice or is misspelt; send each once, spelt as documented.")
-	case q.seen&paramsRequired != paramsRequired:
+	case c.query && q.seen&paramAlgorithm == 0:
+		return c.Refuse(CredentialNeeded)
+	case c.query && q.missing() != "":
+		return c.malformed("AWS query-string parameters must include '%s'. Re-examine the query-string parameters.", q.missing())
+	case !c.query && q.seen&paramsRequired != paramsRequired:
 		return c.malformed("Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.")
 	case p.f.seen&fieldToken != 0:
 		return c.mixed()
 	}
-	if c.algorithm = algorithm(q.algorithm); c.algorithm == 0 {
+	if c.algorithm = p.rules.algorithm(q.algorithm); c.algorithm == 0 {
+		switch {
+		case c.query:
+			return c.Refuse(CredentialNeeded)
+		case q.algorithm == algorithmECDSA:
+			return c.asymmetric()
+		}
 		return c.malformed("X-Amz-Algorithm only supports %q and %q", algorithmHMAC, algorithmECDSA)
 	}
 	if err := p.credential(c, q.credential, true); err != nil {
@@ -210,18 +223,29 @@ func (p *parser) presigned(c *Credential) error {
 
 func (p *parser) presignedWindow(c *Credential) error {
 	at, ok := parseBasicISO(p.p.date)
+	if !ok && c.query {
+		return c.notBasicISO(decode(p.p.date))
+	}
 	if !ok {
 		return c.malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
 	}
 	c.date, c.signedAt = p.p.date, at
 	if c.scope.Date != c.date[:8] {
-		return c.malformed("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, c.date[:8])
+		return c.otherDay()
+	}
+	if c.query && p.p.seen&paramExpires == 0 {
+		return c.skewed(p.rules.maxSkew())
 	}
 	seconds, ok := parseLength(p.p.expires)
 	if !ok {
 		return c.malformed("X-Amz-Expires must be a number of seconds from 1 to %d", MaxExpires)
 	}
 	return c.window(seconds, p.rules.maxSkew())
+}
+
+// notBasicISO refuses a date that a Query service cannot read.
+func (c *Credential) notBasicISO(date string) error {
+	return c.malformed("Date must be in ISO-8601 'basic format'. Got '%s'. See http://en.wikipedia.org/wiki/ISO_8601", date)
 }
 
 // window checks a presigned URL's time against the clock: good until the signed

@@ -86,6 +86,7 @@ func refusals() []refusal {
 	sts := alice
 	sts.service = STS
 	call := sts.header(request("POST", "/", Header{"Content-Type", "application/x-www-form-urlencoded"}), emptyHash, "content-type")
+	callURL := sts.presign(request("GET", "/?Action=GetCallerIdentity&Version=2011-06-15"), 60)
 	signed := alice.upload("hello world", 5, streamingSigned)
 	trailing := alice.upload("hello world", 5, streamingSignedTrailer, "x-amz-checksum-crc32")
 	unsigned := alice.upload("hello world", 5, streamingUnsignedTrailer, "x-amz-checksum-sha256")
@@ -141,11 +142,19 @@ func refusals() []refusal {
 		{presigned, "a session token in a header as well", InvalidArgument, refused(with(url, "X-Amz-Security-Token", "t"))},
 
 		{query, "a malformed Authorization header", iam.IncompleteSignature, queried(edit(call, "Authorization", "Signature=", "Sig="), 0)},
-		{query, "another algorithm or scheme", iam.IncompleteSignature, queried(edit(call, "Authorization", "AWS4-HMAC-SHA256 ", "Bearer "), 0)},
+		{query, "a credential that has not five parts", iam.IncompleteSignature, queried(edit(call, "Authorization", "/aws4_request", ""), 0)},
+		{query, "another algorithm or scheme", iam.MissingAuthenticationToken, queried(edit(call, "Authorization", "AWS4-HMAC-SHA256 ", "Bearer "), 0)},
 		{query, "Signature Version 2", iam.IncompleteSignature, queried(request("GET", "/?AWSAccessKeyId=AKID&SignatureVersion=2"), 0)},
 		{query, "no date", iam.IncompleteSignature, queried(without(call, "X-Amz-Date"), 0)},
+		{query, "a date that does not exist", iam.IncompleteSignature, queried(edit(call, "X-Amz-Date", "T", ""), 0)},
+		{query, "a scope that does not end in aws4_request", iam.SignatureDoesNotMatch, queried(edit(call, "Authorization", "/aws4_request", "/aws_request"), 0)},
+		{query, "a scope of another day than the date", iam.SignatureDoesNotMatch, queried(edit(call, "Authorization", "/20261124/", "/20261123/"), 0)},
 		{query, "a scope of another service", iam.SignatureDoesNotMatch, queried(edit(call, "Authorization", "/sts/", "/s3/"), 0)},
 		{query, "clocks more than 15 minutes apart", iam.SignatureDoesNotMatch, queried(call, 16*time.Minute)},
+		{query, "Host not among the signed headers", iam.SignatureDoesNotMatch, queried(edit(call, "Authorization", "host;", ""), 0)},
+		{query, "a presigned URL without X-Amz-Algorithm, or with another", iam.MissingAuthenticationToken, queried(editTarget(callURL, "AWS4-HMAC", "AWS5-HMAC"), 0)},
+		{query, "a presigned URL without another parameter, X-Amz-Expires aside", iam.IncompleteSignature, queried(editTarget(callURL, "X-Amz-Credential", "X-Credential"), 0)},
+		{query, "a presigned URL past its X-Amz-Expires, or without one past 15 minutes", iam.SignatureDoesNotMatch, queried(callURL, 61*time.Second)},
 		{query, "an x-amz-* header that is not signed", iam.SignatureDoesNotMatch, queried(with(call, "X-Amz-Security-Token", "t"), 0)},
 		{query, "a signature that does not match, or another body", iam.SignatureDoesNotMatch, queried(edit(call, "Content-Type", "form", "from"), 0)},
 

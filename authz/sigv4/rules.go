@@ -35,6 +35,8 @@ type Rules struct {
 	// header signatures, and how far a presigned URL may lie in the future. Zero
 	// means DefaultMaxSkew.
 	MaxSkew time.Duration
+	// SymmetricOnly refuses SigV4A, for servers that have day keys and no public keys.
+	SymmetricOnly bool
 	// KeepDotSegments leaves "//", "/./" and "/../" in the canonical path of
 	// services other than S3. S3 paths are never normalised.
 	KeepDotSegments bool

@@ -1,6 +1,8 @@
 package sigv4
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"slices"
 	"strings"
 
@@ -12,13 +14,18 @@ import (
 // Authorization header"; blanks after the commas are optional.
 func (p *parser) authorization(c *Credential) (credential string, err error) {
 	name, rest, _ := cutByte(p.f.authorization, ' ')
-	if c.algorithm = algorithm(name); c.algorithm == 0 {
+	if c.algorithm = p.rules.algorithm(name); c.algorithm == 0 {
 		return "", c.unsupported(name)
 	}
+	var strange error // a part that is not known, told after one that is missing
 	for more := true; more; {
 		var part string
 		part, rest, more = cutByte(rest, ',')
-		key, value, _ := cutByte(trimBlanks(part), '=')
+		part = trimBlanks(part)
+		key, value, paired := cutByte(part, '=')
+		if c.query && !paired {
+			return "", c.malformed("Authorization component %q is malformed.", part)
+		}
 		slot := &credential
 		switch key {
 		case "Credential":
@@ -27,22 +34,40 @@ func (p *parser) authorization(c *Credential) (credential string, err error) {
 		case "Signature":
 			slot = &c.signature
 		default:
-			return "", c.malformed("it has a part that is none of Credential, SignedHeaders and Signature.")
+			strange = c.malformed("it has a part that is none of Credential, SignedHeaders and Signature.")
+			continue
 		}
 		if *slot != "" {
 			return "", c.malformed("%s is there twice.", key)
 		}
 		*slot = value
 	}
-	switch {
-	case credential == "":
-		return "", c.malformed("missing Credential.")
-	case c.signedHeaders == "":
-		return "", c.malformed("missing SignedHeaders.")
-	case c.signature == "":
-		return "", c.malformed("missing Signature.")
+	for _, required := range [...]struct{ name, value string }{{"Credential", credential}, {"Signature", c.signature}, {"SignedHeaders", c.signedHeaders}} {
+		switch {
+		case required.value != "":
+		case c.query:
+			return "", c.malformed("Authorization header requires '%s' parameter. %s", required.name, hashedField(p.f.authorization))
+		default:
+			return "", c.malformed("missing %s.", required.name)
+		}
 	}
-	return credential, nil
+	return credential, strange
+}
+
+// hashedField names an Authorization field without repeating it, as the Query
+// services do.
+func hashedField(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "(Hashed with SHA-256 and encoded with Base64) Authorization=" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// algorithm returns the algorithm of that name, zero for one that is not accepted.
+func (r *Rules) algorithm(name string) Algorithm {
+	a := algorithm(name)
+	if a == ECDSAP256 && r.SymmetricOnly {
+		return 0
+	}
+	return a
 }
 
 // unsupported names why an Authorization field of another scheme is refused.
@@ -51,7 +76,9 @@ func (c *Credential) unsupported(scheme string) *Error {
 	case scheme == "AWS":
 		return c.signatureV2()
 	case c.query:
-		return errorf(iam.IncompleteSignature, "Authorization header requires the %q algorithm.", algorithmHMAC)
+		return c.Refuse(CredentialNeeded)
+	case scheme == algorithmECDSA:
+		return c.asymmetric()
 	}
 	return errorf(InvalidArgument, "Unsupported Authorization Type; use %s.", algorithmHMAC).
 		with("ArgumentName", "Authorization")
@@ -64,6 +91,9 @@ func (p *parser) credential(c *Credential, text string, encoded bool) error {
 	if encoded {
 		id = decode(id)
 	}
+	if !ok && c.query {
+		return p.queryCredential(c, text, encoded)
+	}
 	if !ok {
 		return c.malformed("the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
 	}
@@ -72,6 +102,37 @@ func (p *parser) credential(c *Credential, text string, encoded bool) error {
 	}
 	c.accessKeyID = id
 	return p.scope(c)
+}
+
+// queryCredential says what is wrong with a credential, in the words of the Query
+// services.
+func (p *parser) queryCredential(c *Credential, text string, encoded bool) error {
+	if encoded {
+		text = decode(text)
+	}
+	want := 5
+	if c.algorithm == ECDSAP256 {
+		want = 4
+	}
+	switch elements := strings.Split(text, "/"); {
+	case len(elements) != want:
+		return c.malformed("Credential must have exactly %d slash-delimited elements, e.g. keyid/date/region/service/term, got '%s'", want, text)
+	case elements[want-1] != terminator:
+		return errorf(iam.SignatureDoesNotMatch, "Credential should be scoped with a valid terminator: '%s'.", terminator)
+	}
+	if err := p.scope(c); err != nil {
+		return err
+	}
+	return c.otherDay()
+}
+
+// otherDay refuses a scope of another day than the signed time.
+func (c *Credential) otherDay() error {
+	switch {
+	case c.query:
+		return errorf(iam.SignatureDoesNotMatch, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP.")
+	}
+	return c.malformed("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, c.date[:8])
 }
 
 // cutScope takes the scope off the end of text and returns what is before it.

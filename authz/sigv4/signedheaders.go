@@ -89,6 +89,9 @@ func (c *Credential) checkSigned(signed *headerSet, host, date bool) error {
 
 func (c *Credential) unsigned(name string) *Error {
 	if c.query {
+		if name == "host" {
+			name = "Host' or ':authority"
+		}
 		return errorf(iam.SignatureDoesNotMatch, "'%s' must be a 'SignedHeader' in the AWS Authorization.", name)
 	}
 	return errorf(iam.AccessDenied, "There were headers present in the request which were not signed").
