@@ -10,7 +10,7 @@ MODULES := $(patsubst %/go.mod,%,$(wildcard go.mod */go.mod */*/go.mod))
 MEMORY  := $(shell test -w /dev/shm && echo /dev/shm || echo $${TMPDIR:-/tmp})
 
 .DEFAULT_GOAL := help
-.PHONY: help build gateway demo test test-unit test-e2e check-format lint fuzz fuzz-policy bench clean
+.PHONY: help build gateway demo test test-unit test-peers test-e2e check-format lint fuzz fuzz-policy bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ demo: build gateway ## play the story: a real S3 server asks Doorward on every r
 	@$(BUILD) -C e2e $(FLAGS) -o ../$(BIN)/demo ./cmd/demo
 	@$(BIN)/demo -doorward $(BIN)/doorward -versitygw $(BIN)/versitygw $(if $(KEEP),-keep)
 
-test: check-format test-unit test-e2e ## run every test
+test: check-format test-unit test-peers test-e2e ## run every test
 
 check-format:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt these: $$unformatted"; exit 1; }
@@ -34,6 +34,9 @@ test-unit: ## run the tests of the core
 	$(GO) vet ./...
 	$(GO) test -timeout 15m $$($(GO) list ./... | grep -v /cluster/clustertest)
 	TMPDIR=$(MEMORY) $(GO) test -timeout 15m ./cluster/clustertest
+
+test-peers: ## run the tests that ask other engines the same questions
+	for m in bench policyoracle; do (cd $$m && $(GO) vet ./... && $(GO) test ./...) || exit 1; done
 
 test-e2e: build gateway ## run the tests with a real S3 server and real clients
 	$(GO) vet -C e2e ./...
@@ -51,8 +54,9 @@ CASES ?= 10000000
 fuzz-policy: ## compare the compiled policy engine with the reference on CASES requests (10,000,000)
 	DOORWARD_CASES=$(CASES) $(GO) test ./authz -run '^TestEnginesAgree' -v -timeout 0
 
-bench: ## run the benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./authz/...
+bench: ## measure beside the peers, and write bench/RESULTS.md and its pictures
+	$(BUILD) -C bench -o ../$(BIN)/results ./cmd/results
+	cd bench && ../$(BIN)/results
 
 clean: ## remove what was built
 	rm -rf $(BIN)
