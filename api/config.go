@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/doorward/doorward/api/audit"
 	"github.com/doorward/doorward/api/oidc"
 	"github.com/doorward/doorward/iam"
 	"github.com/doorward/doorward/iam/state"
@@ -80,10 +81,24 @@ type Config struct {
 	// Observe is told of every call that was answered, for metrics. It must return
 	// at once. Default: nobody.
 	Observe func(Outcome)
+	// Audit keeps a record of every call of somebody who was authenticated; default:
+	// none. While it cannot be written, nothing is changed.
+	Audit Auditor
 	// Metrics serves /metrics; default: 404.
 	Metrics http.Handler
 	// Timeout bounds the wait for the store in one request; default 10 s.
 	Timeout time.Duration
+}
+
+// Auditor keeps the record of administrative calls, as [audit.Log] does. A durable
+// record is on disk when Append returns nil.
+type Auditor interface {
+	Append(r audit.Record, durable bool) error
+	// Err is why records cannot be written now, nil if they can.
+	Err() error
+	// Head and Read are for those who follow the log.
+	Head() (uint64, audit.Hash)
+	Read(after uint64, limit int) ([]audit.Entry, error)
 }
 
 // Outcome is how one call ended.

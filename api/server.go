@@ -89,6 +89,8 @@ type call struct {
 	index  iam.Index     // of the last command that was committed; zero: none
 	takes  bool          // a command that was committed may have taken authority away
 	wait   time.Duration // for sidecars to follow, if takes
+	before string        // digest of the state before what was committed
+	after  string        // and behind it
 }
 
 // serveQuery answers a call of the IAM or STS Query API.
@@ -108,6 +110,7 @@ func (s *Server) serveQuery(w http.ResponseWriter, r *http.Request, id string) {
 // answered tells the observer of a call that went through, and the client at
 // which index, once the sidecars have followed.
 func (s *Server) answered(w http.ResponseWriter, c *call, label string) {
+	c.record(label, "")
 	s.config.Observe(Outcome{Action: label, Caller: c.caller.arn, Took: s.config.Now().Sub(c.now.Go()), Index: c.index})
 	if c.index != 0 {
 		c.fence(w.Header())
@@ -215,6 +218,10 @@ func (c *call) pin(consistent bool) error {
 
 // propose has a command committed and moves the call to a view that holds it.
 func (c *call) propose(cmd iam.Command) error {
+	if err := c.auditable(); err != nil {
+		return err
+	}
+	before := digest(c.server.config.Store.View())
 	result, err := c.server.config.Store.Propose(c.ctx, iam.Envelope{
 		Command: cmd, Request: c.requestKey(), Actor: c.caller.arn, Time: c.now,
 	})
@@ -226,6 +233,10 @@ func (c *call) propose(cmd iam.Command) error {
 	}
 	c.index, c.takes = result.Index, c.takes || !onlyGives(cmd)
 	c.view = c.server.config.Store.View()
+	if c.before == "" {
+		c.before = before
+	}
+	c.after = digest(c.view)
 	return nil
 }
 
@@ -253,6 +264,7 @@ func unavailable(err error) error {
 // the client is told.
 func (s *Server) refuse(c *call, label string, err error) refusal {
 	told := refusalOf(err)
+	c.record(label, told.code)
 	if told.status >= http.StatusInternalServerError {
 		s.config.Log.Error("request failed", slog.String("request", c.id), slog.String("action", label), slog.Any("error", err))
 	}

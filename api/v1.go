@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"slices"
 
@@ -53,6 +54,7 @@ var v1Routes = []route{
 	{"DELETE /v1/sessions/{key}", "doorward:RevokeSessions", sessionOwner, true, revokeSession, keyPath},
 	{"POST /v1/sessions/revoke", "", nil, true, revokeSessions, nil},
 
+	{"GET /v1/audit", "doorward:ReadAudit", nil, false, readAudit, nil},
 	{"POST /v1/explain", "", nil, false, explain, nil},
 	{"GET /v1/settings", "doorward:GetSettings", nil, false, getSettings, nil},
 	{"PATCH /v1/settings", "doorward:UpdateSettings", nil, true, updateSettings, nil},
@@ -70,6 +72,8 @@ func (r *route) query() []param {
 		return []param{marker, maxItems}
 	case "GET /v1/sessions":
 		return []param{marker, maxItems, {name: "user"}, {name: "role"}}
+	case "GET /v1/audit":
+		return []param{{name: "after", kind: integer, max: math.MaxInt}, {name: "limit", kind: integer, min: 1, max: 1000}}
 	case "DELETE /v1/users/{name}":
 		return []param{{name: "cascade", kind: boolean}}
 	}
