@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/doorward/doorward/cmd/doorward/parts"
@@ -78,7 +79,7 @@ func Run(ctx context.Context, config Config) (err error) {
 
 	// The API comes last: when it answers, everything does. It stops first and lets
 	// the requests that it has begun finish.
-	server, err := parts.API(node, listener, config.Log.With("part", "api"))
+	server, err := parts.API(node, listener, filepath.Join(config.Dir, "audit"), config.Log.With("part", "api"))
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/api"
+	"github.com/doorward/doorward/api/audit"
 	"github.com/doorward/doorward/cluster"
 	"github.com/doorward/doorward/iam"
 )
@@ -23,14 +24,19 @@ const (
 	drainTime  = 5 * time.Second // for requests in flight once the node stops
 )
 
-// API serves the API of a node on listener until it is stopped.
-func API(node *cluster.Node, listener net.Listener, log *slog.Logger) (*Part, error) {
-	handler, err := api.New(api.Config{
-		Store: node, Secrets: node, Tokens: node, Log: log, Sidecars: follows{node}, Cluster: members{node},
-		Ready: func() error { return ready(node) },
-	})
+// API serves the API of a node on listener until it is stopped, and keeps the record
+// of its calls in the directory records.
+func API(node *cluster.Node, listener net.Listener, records string, log *slog.Logger) (*Part, error) {
+	calls, err := audit.Open(records, node.ID())
 	if err != nil {
 		return nil, err
+	}
+	handler, err := api.New(api.Config{
+		Store: node, Secrets: node, Tokens: node, Log: log, Sidecars: follows{node}, Cluster: members{node}, Audit: calls,
+		Ready: func() error { return errors.Join(ready(node), calls.Err()) },
+	})
+	if err != nil {
+		return nil, errors.Join(err, calls.Close())
 	}
 	server := &http.Server{
 		Handler:           handler,
@@ -40,7 +46,9 @@ func API(node *cluster.Node, listener net.Listener, log *slog.Logger) (*Part, er
 		IdleTimeout:       idleTime,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
-	return Start("api", func(ctx context.Context) error { return serveHTTP(ctx, server, listener) }), nil
+	return Start("api", func(ctx context.Context) error {
+		return errors.Join(serveHTTP(ctx, server, listener), calls.Close())
+	}), nil
 }
 
 // follows tells the API of a node's sidecars.

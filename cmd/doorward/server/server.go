@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 	"unicode"
@@ -72,7 +73,7 @@ func Run(ctx context.Context, settings *config.Server, version string, log *slog
 
 	// The API comes last: /readyz tells when the node serves. It stops first and lets
 	// the requests that it has begun finish.
-	server, err := parts.API(node, listener, log.With("part", "api"))
+	server, err := parts.API(node, listener, filepath.Join(settings.Data, "audit"), log.With("part", "api"))
 	if err != nil {
 		return err
 	}
