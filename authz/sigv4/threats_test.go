@@ -222,7 +222,7 @@ func TestRGW_CVE_2023_43040_FormBucketIsThatOfTheURL(t *testing.T) {
 	rejected(t, "the right bucket only in a field", alice.form([][2]string{{"bucket", "b"}}).post("/other", "x"), iam.AccessDenied)
 }
 
-// SeaweedFS #9124 and RustFS -w5fh: conditions of a form were not enforced.
+// SeaweedFS #9124, RustFS GHSA-wfxj and -w5fh: conditions of a form were not enforced.
 func TestSeaweedFS_9124_UnknownFormConditionsRefuse(t *testing.T) {
 	for _, condition := range []string{
 		`["ends-with","$key",".jpg"]`, `["eq","key","user/cat.jpg"]`, `["eq","$key"]`, `["eq","$key",1]`, `[]`, `["eq","$key","a","b"]`,
@@ -375,7 +375,7 @@ func TestTrap_QueryIsNotParsedAsAForm(t *testing.T) {
 	}
 }
 
-// Section 3: of a repeated header the joined list is signed, not the first nor the
+// Section 3, RGW tracker 75304: of a repeated header the joined list is signed, not the first nor the
 // last value.
 func TestTrap_RepeatedHeaderIsJoined(t *testing.T) {
 	r := alice.header(request("PUT", "/b/k", Header{"x-amz-meta-a", "1"}, Header{"X-Amz-Meta-A", " 2 "}), emptyHash)
@@ -426,7 +426,7 @@ func TestTrap_ListedButAbsentHeaderIsEmpty(t *testing.T) {
 	rejected(t, "present", err, iam.SignatureDoesNotMatch)
 }
 
-// Section 3: host and port behind a proxy. The host is the one on the wire, no
+// Section 3, SeaweedFS #8444 and #8464: host and port behind a proxy. The host is the one on the wire, no
 // other candidate is tried.
 func TestTrap_OneHostOneCandidate(t *testing.T) {
 	for _, host := range []string{"s3.example.net:9000", "[::1]:9000", "[2001:db8::1]", "S3.Example.Net", "b.s3.example.net"} {
@@ -460,7 +460,7 @@ func TestTrap_NoHeaderIsExemptFromTheSignature(t *testing.T) {
 	}
 }
 
-// Section 3: an unsigned Content-Type comes from real clients and is no reason to
+// Section 3, RGW tracker 79674: an unsigned Content-Type comes from real clients and is no reason to
 // refuse.
 func TestTrap_UnsignedContentTypeIsAccepted(t *testing.T) {
 	if _, err := verify(with(alice.header(request("PUT", "/b/k"), emptyHash), "Content-Type", "text/plain")); err != nil {
@@ -596,7 +596,7 @@ func TestTrap_DateInPlaceOfXAmzDate(t *testing.T) {
 	rejected(t, "a broken X-Amz-Date beside a good Date", err, iam.AccessDenied)
 }
 
-// Class 16: signatures are compared in constant time, of the exact length, and a
+// Class 16, RustFS GHSA-3p3x: signatures are compared in constant time, of the exact length, and a
 // refusal gives no part of the right one away.
 func TestClass16_SignaturesAreComparedWhole(t *testing.T) {
 	r := alice.header(request("GET", "/b/k"), emptyHash)

@@ -277,3 +277,66 @@ func (d damaged) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	return http.DefaultTransport.RoundTrip(r)
 }
+
+// MinIO CVE-2024-36107: whoever may not read learns nothing of an object by asking
+// under conditions.
+func TestMinIO_CVE_2024_36107_ConditionsTellNobodyWhatExists(t *testing.T) {
+	at, ctx := site(t), t.Context()
+	c, err := minio.New(strings.TrimPrefix(at.S3, "http://"), &minio.Options{Creds: miniocredentials.NewStaticV4(at.AccessKey, at.Secret, ""), Region: "us-east-1"})
+	must(t, err)
+	must(t, c.MakeBucket(ctx, "private", minio.MakeBucketOptions{}))
+	made, err := c.PutObject(ctx, "private", "there", strings.NewReader("x"), 1, minio.PutObjectOptions{})
+	must(t, err)
+	for _, condition := range [][2]string{{"", ""}, {"If-None-Match", `"` + made.ETag + `"`}, {"If-Match", `"` + made.ETag + `"`}, {"If-Match", `"other"`}, {"If-Modified-Since", "Fri, 01 Jan 2100 00:00:00 GMT"}} {
+		for _, key := range []string{"there", "missing"} {
+			r, err := http.NewRequest("HEAD", at.S3+"/private/"+key, nil)
+			must(t, err)
+			if condition[0] != "" {
+				r.Header.Set(condition[0], condition[1])
+			}
+			answer, err := http.DefaultClient.Do(r)
+			must(t, err)
+			answer.Body.Close()
+			if answer.StatusCode != http.StatusForbidden || answer.Header.Get("ETag") != "" {
+				t.Errorf("%s with %v: %s", key, condition, answer.Status)
+			}
+		}
+	}
+}
+
+// MinIO CVE-2026-34204: what a client says about encryption and replication inside the
+// server is neither acted upon nor kept.
+func TestMinIO_CVE_2026_34204_InternalHeadersAreNotKept(t *testing.T) {
+	at, ctx := site(t), t.Context()
+	c, err := minio.New(strings.TrimPrefix(at.S3, "http://"), &minio.Options{Creds: miniocredentials.NewStaticV4(at.AccessKey, at.Secret, ""), Region: "us-east-1", Transport: injected{}})
+	must(t, err)
+	must(t, c.MakeBucket(ctx, "inner", minio.MakeBucketOptions{}))
+	_, err = c.PutObject(ctx, "inner", "k", strings.NewReader("x"), 1, minio.PutObjectOptions{})
+	must(t, err)
+	head, err := http.NewRequest("HEAD", "", nil)
+	must(t, err)
+	head.URL, err = c.PresignHeader(ctx, "HEAD", "inner", "k", time.Minute, nil, nil)
+	must(t, err)
+	answer, err := http.DefaultClient.Do(head)
+	must(t, err)
+	answer.Body.Close()
+	for name := range answer.Header {
+		if strings.HasPrefix(name, "X-Minio-") {
+			t.Errorf("%s is kept", name)
+		}
+	}
+	if answer.StatusCode != http.StatusOK {
+		t.Error(answer.Status)
+	}
+}
+
+// injected adds header fields that are not signed, as somebody on the way could; those
+// of x-amz- would be refused.
+type injected struct{}
+
+func (injected) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("X-Minio-Internal-Server-Side-Encryption-Iv", "AAAA")
+	r.Header.Set("X-Minio-Source-Replication-Request", "true")
+	return http.DefaultTransport.RoundTrip(r)
+}
