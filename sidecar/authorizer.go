@@ -38,6 +38,10 @@ func New(config Config, source Source) (*Authorizer, error) {
 	a.keys = newKeys(source, &a.config)
 	a.confirmer = newConfirmer(source, &a.config)
 	a.replica = newReplica(source, &a.config, a.keys, a.confirmer.hurry)
+	if config.Keep != nil {
+		a.replica.keeper = newKeeper(*config.Keep, a.replica)
+		a.keys.keeper = a.replica.keeper
+	}
 	return a, nil
 }
 

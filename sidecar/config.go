@@ -41,6 +41,10 @@ type Config struct {
 	// Keys is how many signing keys asked for on demand are kept.
 	Keys int
 
+	// Keep says where the sidecar keeps what it needs to start without the store; nil:
+	// nowhere.
+	Keep *KeepConfig
+
 	// Now is the clock, read once for each request. Nil means time.Now.
 	Now func() time.Time
 	// Events are told what happens.

@@ -21,6 +21,11 @@ type Events struct {
 	// Diverged is called when the view does not have the sum that the source says;
 	// a snapshot follows.
 	Diverged func(index iam.Index)
+	// Kept is called at the start, with the index of what was kept on disk and how old it
+	// is, or with why nothing is used.
+	Kept func(index iam.Index, age time.Duration, err error)
+	// KeepFailed is called when the disk cannot be written. It is tried again.
+	KeepFailed func(err error)
 	// Confirmed is called for every question to the store for its current index.
 	Confirmed func(took time.Duration, err error)
 	// KeyFetched is called for every signing key that was asked for on demand.

@@ -19,6 +19,7 @@ import (
 type keys struct {
 	source Source
 	config *Config
+	keeper *keeper
 
 	mu    sync.Mutex
 	held  map[iam.AccessKeyID][]wire.SigningKey
@@ -102,6 +103,7 @@ func (k *keys) fetch(ctx context.Context, name keyName, f *fetch, forgotten uint
 	}
 	if f.err == nil && forgotten == k.forgotten {
 		k.keepLocked(f.key)
+		k.keeper.key(f.key)
 	}
 	k.mu.Unlock()
 	close(f.done)
@@ -141,6 +143,16 @@ func (k *keys) keepLocked(key wire.SigningKey) {
 	}
 	k.held[key.AccessKey] = append(k.held[key.AccessKey], key)
 	k.count++
+}
+
+// all returns every key that is held.
+func (k *keys) all() (all []wire.SigningKey) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, held := range k.held {
+		all = append(all, held...)
+	}
+	return all
 }
 
 // forget drops the keys of an access key whose secret may have changed. Whoever

@@ -30,11 +30,12 @@ type replica struct {
 	source Source
 	keys   *keys
 	hurry  func() // has the current index asked for soon
+	keeper *keeper
 
 	current atomic.Pointer[view]
 	// proven is the newest instant at which the view was known to hold everything that
 	// was acknowledged; nil: never.
-	proven atomic.Pointer[time.Time]
+	proven atomic.Pointer[proof]
 
 	mu      sync.Mutex
 	since   time.Time     // when there was a view first
@@ -130,7 +131,7 @@ func (r *replica) publish(v *view) {
 		r.hurry()
 	}
 	for len(r.proofs) > 0 && r.proofs[0].index <= v.Index() {
-		r.proveLocked(r.proofs[0].asked)
+		r.proveLocked(r.proofs[0])
 		r.proofs = r.proofs[1:]
 	}
 	r.wakeLocked()
@@ -153,7 +154,7 @@ func (r *replica) proved(asked time.Time, index iam.Index) {
 		return
 	}
 	if v.Index() >= index {
-		r.proveLocked(asked)
+		r.proveLocked(proof{asked, index})
 		r.wakeLocked()
 		return
 	}
@@ -164,9 +165,9 @@ func (r *replica) proved(asked time.Time, index iam.Index) {
 	r.proofs = append(r.proofs, proof{asked, index})
 }
 
-func (r *replica) proveLocked(asked time.Time) {
-	if known := r.proven.Load(); known == nil || known.Before(asked) {
-		r.proven.Store(&asked)
+func (r *replica) proveLocked(p proof) {
+	if known := r.proven.Load(); known == nil || known.asked.Before(p.asked) {
+		r.proven.Store(&p)
 	}
 }
 
@@ -178,7 +179,7 @@ func (r *replica) staleness(now time.Time) (time.Duration, error) {
 	if proven == nil {
 		return 0, ErrNotReady
 	}
-	return max(0, now.Sub(*proven), now.Round(0).Sub(proven.Round(0))), nil
+	return max(0, now.Sub(proven.asked), now.Round(0).Sub(proven.asked.Round(0))), nil
 }
 
 // fresh returns the staleness of v, or ErrStale if it is beyond the store's limit.
@@ -214,8 +215,16 @@ func (r *replica) follow(ctx context.Context) error {
 	return err
 }
 
-// take brings one frame of the feed into effect.
+// take brings one frame of the feed into effect, and keeps it.
 func (r *replica) take(frame wire.Frame) error {
+	err := r.apply(frame)
+	if err == nil {
+		r.keeper.took(frame)
+	}
+	return err
+}
+
+func (r *replica) apply(frame wire.Frame) error {
 	switch f := frame.(type) {
 	case wire.Hello:
 		return r.hello(f)

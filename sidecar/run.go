@@ -25,6 +25,14 @@ const keyExpiry = time.Hour
 func (a *Authorizer) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var parts sync.WaitGroup
+	if k := a.replica.keeper; k != nil {
+		err := k.restore()
+		if a.config.Events.Kept != nil {
+			age, _ := a.replica.staleness(a.config.Now()) // zero without a view
+			a.config.Events.Kept(a.replica.index(), age, err)
+		}
+		parts.Go(func() { k.run(ctx) }) // ends with ctx
+	}
 	// Both end with ctx.
 	parts.Go(func() { a.confirmer.run(ctx, a.replica.proved) })
 	parts.Go(func() { a.keys.run(ctx) })
@@ -79,6 +87,16 @@ func (r *replica) index() iam.Index {
 		return v.Index()
 	}
 	return 0
+}
+
+// Settle returns once everything that is in effect would be in effect after a restart
+// too, or nothing would: before that the store must not be told of it. The error says
+// that an older state is on disk which cannot be removed.
+func (a *Authorizer) Settle() error {
+	if k := a.replica.keeper; k != nil {
+		return k.settle()
+	}
+	return nil
 }
 
 // Status is how a sidecar is doing.

@@ -45,6 +45,9 @@ func (c *session) subscribe(from wire.Position) error {
 	s.serves = s.serves || from.Index > 0
 	serves := s.serves
 	s.mu.Unlock()
+	if from.Index > 0 {
+		c.applied <- from.Index // as soon as it is settled
+	}
 	return c.write(wire.Subscribe{Name: s.config.Name, Version: s.config.Version, Instance: s.instance, From: from, Serves: serves})
 }
 
@@ -63,8 +66,9 @@ func (c *session) write(f wire.Frame) error {
 // follow takes frames until the connection or the sink fails, or ctx is done.
 func (c *session) follow(ctx context.Context, sink func(wire.Frame) error) error {
 	var speaking sync.WaitGroup
-	// Ends when done is closed, which is before follow returns.
+	// Both end when done is closed, which is before follow returns.
 	speaking.Go(c.speak)
+	speaking.Go(c.acknowledge)
 	stop := context.AfterFunc(ctx, func() { c.conn.Close() })
 	err := c.listen(sink)
 	stop()
@@ -142,25 +146,45 @@ func (c *session) reached(index iam.Index) {
 	c.applied <- index
 }
 
-// speak sends questions, and reports: an index as soon as it is in effect, the rest
-// now and then.
-func (c *session) speak() {
+// acknowledge reports each index as soon as it is in effect and would be so after a
+// restart. Those that come meanwhile are reported together.
+func (c *session) acknowledge() {
 	tick := time.NewTicker(reportEvery)
 	defer tick.Stop()
 	var at iam.Index
+	for {
+		p := wire.Progress{}
+		select {
+		case <-c.done:
+			return
+		case index := <-c.applied:
+			if settle := c.source.config.Settle; settle != nil && settle() != nil {
+				continue
+			}
+			at = index
+		case <-tick.C:
+			if at == 0 {
+				continue
+			}
+			p = c.report()
+		}
+		p.Index = at
+		select {
+		case c.out <- p:
+		case <-c.done:
+			return
+		}
+	}
+}
+
+// speak sends questions and reports.
+func (c *session) speak() {
 	for {
 		var frame wire.Frame
 		select {
 		case <-c.done:
 			return
 		case frame = <-c.out:
-		case at = <-c.applied:
-			frame = wire.Progress{Index: at}
-		case <-tick.C:
-			if at == 0 {
-				continue
-			}
-			frame = c.report(at)
 		}
 		if err := c.write(frame); err != nil {
 			c.conn.Close() // which ends listen
@@ -170,11 +194,10 @@ func (c *session) speak() {
 	}
 }
 
-func (c *session) report(at iam.Index) (p wire.Progress) {
+func (c *session) report() (p wire.Progress) {
 	if c.source.config.Report != nil {
 		p = c.source.config.Report()
 	}
-	p.Index = at
 	return p
 }
 

@@ -28,6 +28,9 @@ type Config struct {
 	// filled in. It takes from Used what it returns: a report that is lost loses them.
 	// Nil: nothing.
 	Report func() wire.Progress
+	// Settle returns once what is in effect would be so after a restart of the sidecar
+	// too; a node is told of it after that, and never if there is an error. Nil: at once.
+	Settle func() error
 	// Connected is called when a node has been found, and Lost when it is left; nil:
 	// nobody.
 	Connected func(node, address string)

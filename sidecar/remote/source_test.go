@@ -89,6 +89,9 @@ func TestReportsWhatIsInEffectAsSoonAsItIs(t *testing.T) {
 		if s := hear[wire.Subscribe](n); s.Name != "s1" || s.From.Index != 4 || !s.Serves || s.Instance == 0 {
 			t.Errorf("%+v", s)
 		}
+		if p := hear[wire.Progress](n); p.Index != 4 {
+			t.Errorf("%+v", p)
+		}
 		n.say(wire.Hello{Node: "n"}, wire.Delta{Prev: 4, Index: 5})
 		if p := hear[wire.Progress](n); p.Index != 5 {
 			t.Errorf("%+v", p)
@@ -97,6 +100,49 @@ func TestReportsWhatIsInEffectAsSoonAsItIs(t *testing.T) {
 		if err := <-done; err == nil {
 			t.Error("followed to the end without an error")
 		}
+	})
+}
+
+func TestWhatWouldBeLostInARestartIsNotReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFollower(t, "a")
+		var unsettled error
+		settling := make(chan struct{})
+		f.config.Settle = func() error { <-settling; return unsettled }
+		go f.Follow(t.Context(), wire.Position{Index: 4}, discard)
+		n := <-f.nodes
+		hear[wire.Subscribe](n)
+		heard := make(chan wire.Progress, 8)
+		go func() {
+			for {
+				f, err := n.in.Read()
+				if p, ok := f.(wire.Progress); ok {
+					heard <- p
+				}
+				if err != nil {
+					return
+				}
+			}
+		}()
+		n.say(wire.Delta{Prev: 4, Index: 5})
+		synctest.Wait()
+		if len(heard) != 0 {
+			t.Errorf("reported before it was settled: %+v", <-heard)
+		}
+		unsettled = errors.New("disk")
+		settling <- struct{}{}
+		settling <- struct{}{}
+		synctest.Wait()
+		if len(heard) != 0 {
+			t.Errorf("reported although it cannot be settled: %+v", <-heard)
+		}
+		n.say(wire.Delta{Prev: 5, Index: 6})
+		unsettled = nil
+		settling <- struct{}{}
+		if p := <-heard; p.Index != 6 {
+			t.Errorf("%+v", p)
+		}
+		n.conn.Close()
 	})
 }
 
@@ -172,6 +218,7 @@ func TestSilentNodeIsLeftForTheNext(t *testing.T) {
 		go func() { done = f.Follow(t.Context(), wire.Position{}, discard) }()
 		n := <-f.nodes
 		hear[wire.Subscribe](n)
+		synctest.Wait()
 		first := f.Node()
 		for done == nil {
 			time.Sleep(time.Second)
@@ -185,6 +232,7 @@ func TestSilentNodeIsLeftForTheNext(t *testing.T) {
 		go f.Follow(t.Context(), wire.Position{}, discard)
 		n = <-f.nodes
 		hear[wire.Subscribe](n)
+		synctest.Wait()
 		if f.Node() == first {
 			t.Errorf("followed %s again", first)
 		}
@@ -207,6 +255,7 @@ func TestNodesThatAreToldOfAreTriedWhenTheOthersAreDown(t *testing.T) {
 		go f.Follow(t.Context(), wire.Position{}, discard)
 		n = <-f.nodes
 		hear[wire.Subscribe](n)
+		synctest.Wait()
 		if f.Node() != "d" || slices.Contains(f.dials, "b") {
 			t.Errorf("followed %s after trying %v; b is no node any more", f.Node(), f.dials)
 		}
