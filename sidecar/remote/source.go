@@ -127,6 +127,10 @@ func (s *Source) connect(ctx context.Context, from wire.Position) (*session, err
 	return nil, fmt.Errorf("%w: %w", ErrLost, failed)
 }
 
+// Nodes returns the addresses of the nodes that are known, those that answered last
+// first.
+func (s *Source) Nodes() []string { return s.candidates() }
+
 func (s *Source) dial(ctx context.Context, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -15,15 +16,21 @@ const sidecarVariable = "DOORWARD_SIDECAR_CONFIG"
 
 func newSidecar(a *app) *cobra.Command {
 	var flags settingFlags[config.Sidecar]
+	var tokenFile string
 	cmd := &cobra.Command{
 		Use:   "sidecar",
 		Short: "Run an authorizer beside an S3 server",
 		Long: `Run an authorizer until an interrupt or SIGTERM: it follows a store over the network
 and answers the S3 servers of this host from memory, with the store unreachable if
 need be. Settings come from --config, then the environment, then flags, each over
-the one before.`,
+the one before.
+
+At its first start it joins with a token that an administrator makes with
+` + "`doorward cluster token create --kind sidecar`" + `, in a file or in ` + tokenVariable + `;
+later it renews its certificate by itself. It keeps a sealed snapshot and starts from
+it, with the store down if need be, for as long as the store's max staleness allows.`,
 		Example: `  doorward sidecar --config /etc/doorward/sidecar.yaml
-  doorward sidecar --nodes store-1:8471,store-2:8471 --name s3-1 --users versitygw
+  doorward sidecar --nodes store-1:8471,store-2:8471 --token-file join.token --users versitygw
   doorward sidecar --nodes 127.0.0.1:8471 --plain --state ./sidecar --socket ./sidecar.sock`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -39,11 +46,20 @@ the one before.`,
 			if err := loaded.Validate(); err != nil {
 				return err
 			}
-			return sidecar.Run(cmd.Context(), &loaded.Sidecar, sidecar.Process{
-				Version: buildVersion(), Out: a.Out, Log: a.logger(loaded.LogLevel, loaded.LogFormat), Getenv: a.Getenv,
+			token, err := a.joinToken(tokenFile)
+			if err != nil {
+				return err
+			}
+			err = sidecar.Run(cmd.Context(), &loaded.Sidecar, sidecar.Process{
+				Version: buildVersion(), Out: a.Out, Log: a.logger(loaded.LogLevel, loaded.LogFormat), Getenv: a.Getenv, Token: token,
 			})
+			if errors.Is(err, sidecar.ErrNoToken) {
+				return withHint(err, "Make one with `doorward cluster token create --kind sidecar`, and name its file with --token-file.")
+			}
+			return err
 		},
 	}
 	flags.add(a, cmd, sidecarVariable, config.SidecarSettings, config.DefaultSidecar())
+	cmd.Flags().StringVar(&tokenFile, "token-file", "", "`FILE` that holds the token; - is standard input ("+tokenVariable+" holds the token itself)")
 	return cmd
 }

@@ -96,6 +96,7 @@ func TestSidecarSettingsThatCannotWorkAreRefusedByName(t *testing.T) {
 		{"no node", func(s *Sidecar) { s.Nodes = nil }, "nodes is empty"},
 		{"a node without a port", func(s *Sidecar) { s.Nodes = []string{"store-1"} }, `nodes has "store-1"`},
 		{"no certificates to another machine", func(s *Sidecar) { s.Plain = true }, "plain is set"},
+		{"a certificate without its key", func(s *Sidecar) { s.Certificate = "c" }, "some of certificate"},
 		{"no door at all", func(s *Sidecar) { s.Socket, s.Gateway, s.HTTP = "", "", "" }, "nobody could ask"},
 		{"HTTP for everybody", func(s *Sidecar) { s.HTTP = ":8475" }, `http is ":8475"`},
 		{"an unknown proxy", func(s *Sidecar) { s.Proxy = "squid" }, `proxy is "squid"`},

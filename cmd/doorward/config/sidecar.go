@@ -14,14 +14,14 @@ type Sidecar struct {
 	// Nodes are addresses of store nodes (their peer.listen). One will do: a node tells
 	// the others.
 	Nodes []string `yaml:"nodes"`
-	// Name is who this sidecar is, in reports and in its certificate. Default: the
-	// host's name.
+	// Name is what this sidecar would like to be called when it joins; with a
+	// certificate, it is called what that says. Default: the host's name.
 	Name string `yaml:"name"`
 	// State is the directory of the certificate and of the local snapshot. Default
 	// /var/lib/doorward-sidecar.
 	State string `yaml:"state"`
-	// Certificate, Key and Authority are PEM files. Default: certificate.pem, key.pem
-	// and authority.pem in State, where joining puts them.
+	// Certificate, Key and Authority are PEM files. Default: the sidecar joins with a
+	// token, keeps its certificate in State and renews it.
 	Certificate string `yaml:"certificate"`
 	Key         string `yaml:"key"`
 	Authority   string `yaml:"authority"`
@@ -74,11 +74,11 @@ type SnapshotKey struct {
 // SidecarSettings are those of a sidecar, in the order of the file.
 var SidecarSettings = []Setting[Sidecar]{
 	{"nodes", "`ADDRESSES` of store nodes, their peer.listen", func(s *Sidecar) any { return &s.Nodes }},
-	{"name", "`NAME` of this sidecar, as in its certificate; default: the host's", func(s *Sidecar) any { return &s.Name }},
+	{"name", "`NAME` that this sidecar would like when it joins; default: the host's", func(s *Sidecar) any { return &s.Name }},
 	{"state", "`DIR` of the certificate and the local snapshot", func(s *Sidecar) any { return &s.State }},
-	{"certificate", "`FILE` of the certificate, PEM; default in the state directory", func(s *Sidecar) any { return &s.Certificate }},
-	{"key", "`FILE` of the private key, PEM; default in the state directory", func(s *Sidecar) any { return &s.Key }},
-	{"authority", "`FILE` of the authority that signed the members' certificates, PEM; default in the state directory", func(s *Sidecar) any { return &s.Authority }},
+	{"certificate", "`FILE` of the certificate, PEM; default: joined with a token, and kept in the state directory", func(s *Sidecar) any { return &s.Certificate }},
+	{"key", "`FILE` of the private key, PEM", func(s *Sidecar) any { return &s.Key }},
+	{"authority", "`FILE` of the authority that signed the members' certificates, PEM", func(s *Sidecar) any { return &s.Authority }},
 	{"plain", "`BOOL`: no certificates, for nodes on loopback", func(s *Sidecar) any { return &s.Plain }},
 	{"snapshot_key.file", "`FILE` of the key that seals the local snapshot; default snapshot.key in the state directory, which is made", func(s *Sidecar) any { return &s.SnapshotKey.File }},
 	{"snapshot_key.credential", "`NAME` of the systemd credential that holds it", func(s *Sidecar) any { return &s.SnapshotKey.Credential }},
@@ -126,15 +126,9 @@ func LoadSidecar(file string, getenv func(string) string, flags map[string]strin
 
 // Complete fills in what depends on other settings.
 func (s *Sidecar) Complete(hostname string) {
-	byDefault := func(value *string, text string) {
-		if *value == "" {
-			*value = text
-		}
+	if s.Name == "" {
+		s.Name = hostname
 	}
-	byDefault(&s.Name, hostname)
-	byDefault(&s.Certificate, filepath.Join(s.State, "certificate.pem"))
-	byDefault(&s.Key, filepath.Join(s.State, "key.pem"))
-	byDefault(&s.Authority, filepath.Join(s.State, "authority.pem"))
 	if s.SnapshotKey == (SnapshotKey{}) {
 		s.SnapshotKey.File = filepath.Join(s.State, "snapshot.key")
 	}
@@ -146,6 +140,10 @@ func (s *Sidecar) Validate() error {
 	switch {
 	case len(s.Nodes) == 0:
 		return errors.New("nodes is empty: name a store node at least, such as store-1:8471")
+	case count(s.Certificate, s.Key, s.Authority)%3 != 0:
+		return errors.New("some of certificate, key and authority are set: set all three or none")
+	case s.Plain && s.Certificate != "":
+		return errors.New("plain is set, and so is certificate: set one of them")
 	case s.State == "":
 		return errors.New("state is empty: name a directory")
 	case s.Socket == "" && s.Gateway == "" && s.HTTP == "":

@@ -27,6 +27,7 @@ type Process struct {
 	Out     io.Writer // of a decision log on standard output
 	Log     *slog.Logger
 	Getenv  func(string) string
+	Token   string // to join with, if there is no certificate yet
 }
 
 // Run serves until ctx is done or a part fails. The settings are complete and valid.
@@ -57,10 +58,15 @@ func Run(ctx context.Context, settings *config.Sidecar, p Process) (err error) {
 
 	// The authorizer follows before the doors open, and stops after them: what they have
 	// read is answered.
-	h := &host{settings: settings, process: p, counters: metrics.New(decisions.log)}
+	h := &host{settings: settings, process: p, name: settings.Name, counters: metrics.New(decisions.log)}
+	if err := h.join(ctx); err != nil {
+		return err
+	}
 	if err := h.open(decisions.log); err != nil {
 		return err
 	}
+	renewal := parts.Start("certificate", h.renew)
+	defer closing(renewal.Stop)
 	follower := parts.Start("authorizer", h.authorizer.Run)
 	defer closing(follower.Stop)
 
@@ -68,7 +74,7 @@ func Run(ctx context.Context, settings *config.Sidecar, p Process) (err error) {
 	open := doors.Open(h.authorizer)
 	defer closing(open.Stop)
 
-	p.Log.Info("serving", "sidecar", settings.Name, "socket", settings.Socket, "versitygw", settings.Gateway, "http", settings.HTTP, "version", p.Version)
+	p.Log.Info("serving", "sidecar", h.name, "socket", settings.Socket, "versitygw", settings.Gateway, "http", settings.HTTP, "version", p.Version)
 	if err := parts.Tell(p.Getenv, "READY=1"); err != nil {
 		p.Log.Warn("systemd does not hear", "error", err)
 	}
@@ -89,6 +95,8 @@ func Run(ctx context.Context, settings *config.Sidecar, p Process) (err error) {
 type host struct {
 	settings   *config.Sidecar
 	process    Process
+	name       string
+	files      *pki.Files // nil: no certificates
 	counters   *metrics.Metrics
 	source     *remote.Source
 	authorizer *sidecar.Authorizer
@@ -99,15 +107,9 @@ type host struct {
 
 func (h *host) open(decisions *sidecar.DecisionLog) (err error) {
 	s := h.settings
-	var files *pki.Files
-	if !s.Plain {
-		files = &pki.Files{Certificate: s.Certificate, Key: s.Key, Authority: s.Authority}
-		if err := files.Check(); err != nil {
-			return fmt.Errorf("certificate: %w", err)
-		}
-	}
 	h.source, err = remote.New(remote.Config{
-		Nodes: s.Nodes, Name: s.Name, Version: h.process.Version, Dial: cluster.SidecarDialer(s.Name, files), Report: h.report,
+		Nodes: s.Nodes, Name: h.name, Version: h.process.Version, Dial: cluster.SidecarDialer(h.name, h.files),
+		Report: h.report, Settle: func() error { return h.authorizer.Settle() },
 		Connected: func(node, address string) { h.process.Log.Info("following", "node", node, "address", address) },
 	})
 	if err != nil {
@@ -115,6 +117,9 @@ func (h *host) open(decisions *sidecar.DecisionLog) (err error) {
 	}
 	c := sidecar.DefaultConfig()
 	c.Region, c.Regions, c.AnyRegion, c.Endpoints = s.Region, s.Regions, s.AnyRegion, s.Endpoints
+	if c.Keep, err = h.keep(); err != nil {
+		return err
+	}
 	c.Events = h.events(decisions)
 	h.counters.Listen(&c.Events)
 	if h.authorizer, err = sidecar.New(c, h.source); err != nil {
@@ -130,6 +135,17 @@ func (h *host) events(decisions *sidecar.DecisionLog) sidecar.Events {
 	e := sidecar.Events{
 		Restored: func(index iam.Index, records uint64) {
 			log.Info("snapshot in effect", "index", index, "records", records)
+		},
+		Kept: func(index iam.Index, age time.Duration, err error) {
+			switch {
+			case err != nil:
+				log.Warn("nothing that was kept is used", "reason", err)
+			case index > 0:
+				log.Info("serving from what was kept", "index", index, "age", age.Round(time.Millisecond))
+			}
+		},
+		KeepFailed: func(err error) {
+			log.Error("local snapshot cannot be written", "reason", err)
 		},
 		SourceLost: func(err error, retry time.Duration) {
 			log.Warn("store lost, serving from memory", "retry", retry, "reason", err)
