@@ -2,7 +2,10 @@ package sidecar
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -464,5 +467,51 @@ func TestAKeyThatIsRevokedWithinAListIsRefusedForTheRest(t *testing.T) {
 	})
 	if want := []iam.Code{"", sigv4.InvalidAccessKeyID, sigv4.InvalidAccessKeyID}; !slices.Equal(codes, want) {
 		t.Errorf("got %q, want %q", codes, want)
+	}
+}
+
+func TestABrowserFormIsDecidedByItsFields(t *testing.T) {
+	w := newWorld(t)
+	alice := w.user("alice", document(`{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::bucket/user/*","Condition":{"StringEquals":{"s3:authType":"POST"}}}`))
+	w.key(alice.Ref(), "AKIAALICE")
+	w.caughtUp(w.auth)
+	const scope = "20260102/us-east-1/s3/aws4_request"
+	policy := base64.StdEncoding.EncodeToString([]byte(`{"expiration":"2026-01-02T13:00:00Z","conditions":[{"bucket":"bucket"},["starts-with","$key",""],{"x-amz-algorithm":"AWS4-HMAC-SHA256"},{"x-amz-credential":"AKIAALICE/` + scope + `"},{"x-amz-date":"20260102T120000Z"}]}`))
+	day := sigv4.DeriveDayKey("akiaalice", sigv4.Scope{Date: "20260102", Region: "us-east-1", Service: sigv4.S3})
+	signature := hex.EncodeToString(hmacSHA256(day[:], policy))
+	form := func(key, signature string) string {
+		var b strings.Builder
+		for _, f := range [][2]string{{"key", key}, {"policy", policy}, {"x-amz-algorithm", "AWS4-HMAC-SHA256"}, {"x-amz-credential", "AKIAALICE/" + scope}, {"x-amz-date", "20260102T120000Z"}, {"x-amz-signature", signature}} {
+			if f[1] != "" {
+				b.WriteString("--b\r\nContent-Disposition: form-data; name=\"" + f[0] + "\"\r\n\r\n" + f[1] + "\r\n")
+			}
+		}
+		return b.String() + "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"cat.jpg\"\r\n\r\n"
+	}
+	unsigned := "--b\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nuser/a\r\n--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n"
+	for _, row := range []struct {
+		name, target, body, key string
+		effect                  authz.Effect
+		code                    iam.Code
+	}{
+		{"a form within its policy and alice's", "/bucket", form("user/${filename}", signature), "user/cat.jpg", authz.Allow, ""},
+		{"a key that alice may not write", "/bucket", form("other/a", signature), "other/a", authz.Deny, iam.AccessDenied},
+		{"another bucket than the policy's", "/other", form("user/a", signature), "", authz.Deny, iam.AccessDenied},
+		{"a wrong signature", "/bucket", form("user/a", strings.Repeat("0", 64)), "", authz.Deny, iam.SignatureDoesNotMatch},
+		{"a form without a key", "/bucket", form("", signature), "", authz.Deny, sigv4.InvalidArgument},
+		{"nobody's form", "/bucket", unsigned, "user/a", authz.Deny, iam.AccessDenied},
+		{"a form whose body was not given", "/bucket", "", "", authz.Need, ""},
+	} {
+		q := w.signed(sigv4.Credentials{}, "POST", row.target)
+		q.Headers = append(q.Headers, protocol.Pair{Name: "Content-Type", Value: "multipart/form-data; boundary=b"})
+		q.Body, q.HasBody = []byte(row.body), row.body != ""
+		var d Decision
+		w.auth.Authorize(context.Background(), q, &d)
+		if d.Effect != row.effect || d.Code() != row.code || d.Key != row.key {
+			t.Errorf("%s: %v %s, key %q (%s); want %v %s, key %q", row.name, d.Effect, d.Code(), d.Key, d.Message(), row.effect, row.code, row.key)
+		}
+		if row.effect == authz.Need && !slices.Equal(d.Missing, []string{"body:multipart/form-data"}) {
+			t.Errorf("%s: missing %q", row.name, d.Missing)
+		}
 	}
 }

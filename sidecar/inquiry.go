@@ -1,7 +1,9 @@
 package sidecar
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -27,6 +29,7 @@ type inquiry struct {
 	view   *view
 	who    *caller // nil: anonymous
 	proof  sigv4.Verified
+	form   *sigv4.Form // of a browser form
 	mapped s3.Request
 	result s3.Result
 
@@ -44,7 +47,7 @@ func (a *Authorizer) inquire(ctx context.Context, d *Decision) *inquiry {
 	i := inquiries.Get().(*inquiry)
 	d.reset()
 	i.authorizer, i.ctx, i.decision, i.began = a, ctx, d, a.config.Now()
-	i.request, i.view, i.who, i.token = nil, nil, nil, ""
+	i.request, i.view, i.who, i.form, i.token = nil, nil, nil, nil, ""
 	i.claim, i.proof = sigv4.Credential{}, sigv4.Verified{}
 	return i
 }
@@ -62,10 +65,34 @@ func (i *inquiry) parse(q *Request) (err error) {
 	if i.claim, err = i.authorizer.rules.Parse(&i.signed, i.now()); err != nil {
 		return err
 	}
+	if i.claim.Kind() == sigv4.PostForm {
+		if err := i.parseForm(); err != nil {
+			return err
+		}
+	}
 	i.text = i.claim.AppendToken(i.text[:0])
 	i.token = borrow(i.text)
 	return nil
 }
+
+// parseForm reads a browser form, which holds the credential and the key. Form and
+// mapping see the same fields.
+func (i *inquiry) parseForm() (err error) {
+	if !i.request.HasBody {
+		return errNoForm
+	}
+	if i.form, err = sigv4.ReadForm(&i.signed, bytes.NewReader(i.request.Body)); err != nil {
+		return err
+	}
+	if err := i.name(); err != nil {
+		return err
+	}
+	i.claim, err = i.authorizer.rules.ParseForm(&i.signed, i.form, i.result.Bucket, i.now())
+	return err
+}
+
+// errNoForm says that a request is a form whose body was not given.
+var errNoForm = errors.New("the body of the form is needed")
 
 // name finds out which operation the request is and what it needs.
 func (i *inquiry) name() error {
@@ -75,6 +102,9 @@ func (i *inquiry) name() error {
 		Secure: q.Secure, TLSVersion: q.TLSVersion, RemoteAddr: q.Remote, Now: i.now(),
 		HasBody: q.HasBody, Body: q.Body,
 		Signature: s3.Signature{AuthType: i.proof.AuthType(), Age: i.proof.Age().Milliseconds()},
+	}
+	if i.form != nil {
+		i.mapped.Form = i.form.Form
 	}
 	switch i.proof.Algorithm() {
 	case sigv4.HMACSHA256:
@@ -205,7 +235,11 @@ func (i *inquiry) record(err error) bool {
 		i.release()
 		return false
 	}
-	if err != nil {
+	switch {
+	case err == errNoForm:
+		i.decision.Effect = authz.Need
+		i.decision.Missing = append(i.decision.Missing, "body:"+s3.FormBody.String())
+	case err != nil:
 		i.decision.refuse(err)
 	}
 	i.decision.name(i.who)
@@ -222,7 +256,7 @@ func (i *inquiry) tell() {
 }
 
 func (i *inquiry) release() {
-	i.request, i.decision, i.ctx, i.view, i.who = nil, nil, nil, nil, nil
+	i.request, i.decision, i.ctx, i.view, i.who, i.form = nil, nil, nil, nil, nil, nil
 	inquiries.Put(i)
 }
 

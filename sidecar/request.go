@@ -27,7 +27,9 @@ type Request struct {
 	// BodyHash is the hash of a body that has been read in full, zero otherwise.
 	BodyHash sigv4.BodyHash
 	// Body is the whole body if HasBody, for operations whose objects are named in
-	// it (DeleteObjects). aws-chunked framing is removed.
+	// it (DeleteObjects). aws-chunked framing is removed. Of a browser form it is
+	// enough what comes before the content of the file; the length of the file is for
+	// the S3 server to hold against the form's policy (sigv4.Form does).
 	Body    []byte
 	HasBody bool
 

@@ -85,7 +85,10 @@ func (s *Server) serve(w http.ResponseWriter, httpRequest *http.Request) error {
 func (s *Server) prove(r *request) error {
 	claim, err := s.rules.Parse(&r.seen, iam.At(time.Now()))
 	if err == nil && claim.Kind() == sigv4.PostForm {
-		if r.form, err = sigv4.ReadForm(&r.seen, r.Body); err == nil {
+		// The head of the form says what the request is about.
+		head := &recorder{from: r.Body}
+		if r.form, err = sigv4.ReadForm(&r.seen, head); err == nil {
+			r.naming, head.done = head.read, true
 			claim, err = s.rules.ParseForm(&r.seen, r.form, strings.Trim(r.URL.Path, "/"), iam.At(time.Now()))
 		}
 	}
@@ -114,6 +117,21 @@ func (s *Server) prove(r *request) error {
 	return err
 }
 
+// recorder keeps what has been read until it is done.
+type recorder struct {
+	from io.Reader
+	read []byte
+	done bool
+}
+
+func (r *recorder) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	if !r.done {
+		r.read = append(r.read, p[:n]...)
+	}
+	return n, err
+}
+
 // name says which operation the request is, and reads the body if that says so.
 func (s *Server) name(r *request) error {
 	q := &s3.Request{Method: r.seen.Method, Target: r.seen.Target}
@@ -140,9 +158,6 @@ func (s *Server) ask(r *request) error {
 	if err != nil {
 		return err
 	}
-	if r.form != nil {
-		return s.askAboutForm(r)
-	}
 	q := &sidecar.Request{
 		Method: r.seen.Method, Target: r.seen.Target, Remote: remote.Addr(), Secure: r.TLS != nil,
 		Body: r.naming, HasBody: r.naming != nil,
@@ -159,24 +174,6 @@ func (s *Server) ask(r *request) error {
 		}
 	})
 	return err
-}
-
-// askAboutForm asks what the signer of a form may do, since the credential is not in
-// the request's head.
-func (s *Server) askAboutForm(r *request) error {
-	var d sidecar.Decision
-	inspection, err := s.authorizer.Inspect(r.Context(), &sidecar.Question{AccessKey: r.verified.AccessKeyID(), Token: r.verified.Token()}, &d)
-	if err != nil {
-		return err
-	}
-	defer inspection.Close()
-	for _, need := range r.what.Needs {
-		inspection.Ask(need.Action.Name(), need.Resource)
-		if err := why(&d); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // why returns the refusal of a decision, nil if it allows.
