@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"math"
 	"net/http"
 	"slices"
@@ -74,6 +75,8 @@ func (r *route) query() []param {
 		return []param{marker, maxItems, {name: "user"}, {name: "role"}}
 	case "GET /v1/audit":
 		return []param{{name: "after", kind: integer, max: math.MaxInt}, {name: "limit", kind: integer, min: 1, max: 1000}}
+	case "GET /v1/cluster/snapshot":
+		return []param{{name: "stale", kind: boolean}}
 	case "DELETE /v1/users/{name}":
 		return []param{{name: "cascade", kind: boolean}}
 	}
@@ -109,6 +112,13 @@ func (s *Server) serveRoute(w http.ResponseWriter, r *http.Request, to *route) {
 		return
 	}
 	s.answered(w, c, to.pattern)
+	if body, ok := answer.(stream); ok {
+		if err := body.serve(w); err != nil {
+			s.config.Log.Error("answer was cut short", slog.String("request", c.id), slog.String("action", to.pattern), slog.Any("error", err))
+			panic(http.ErrAbortHandler)
+		}
+		return
+	}
 	if answer == nil {
 		answer = struct {
 			Index iam.Index `json:"index"`

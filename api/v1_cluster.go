@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"io"
+	"net/http"
 	"time"
 
 	"github.com/doorward/doorward/iam"
@@ -21,6 +23,9 @@ type Cluster interface {
 	Remove(ctx context.Context, id string, force bool) error
 	// Transfer lets another voter lead; any if id is empty.
 	Transfer(ctx context.Context, id string) error
+	// WriteSnapshot writes the state of the store, secrets sealed; with stale, as far as
+	// this node has heard of it.
+	WriteSnapshot(ctx context.Context, w io.Writer, stale bool) error
 	// Leave takes this node out for good. The node stops soon afterwards.
 	Leave(ctx context.Context, force bool) error
 }
@@ -67,6 +72,7 @@ var clusterRoutes = []route{
 	{"POST /v1/cluster/members/{id}/promote", "doorward:ChangeMembers", nil, true, promoteMember, tokenPath},
 	{"POST /v1/cluster/members/{id}/remove", "doorward:ChangeMembers", nil, true, removeMember, tokenPath},
 	{"POST /v1/cluster/transfer", "doorward:ChangeMembers", nil, true, transferLeadership, nil},
+	{"GET /v1/cluster/snapshot", "doorward:SaveSnapshot", nil, false, saveSnapshot, nil},
 	{"POST /v1/cluster/leave", "doorward:ChangeMembers", nil, true, leaveCluster, nil},
 }
 
@@ -217,4 +223,36 @@ func leaveCluster(c *call) (any, error) {
 		return nil, err
 	}
 	return nil, cluster.Leave(c.ctx, force)
+}
+
+// stream is an answer that is written as it comes.
+type stream func(w io.Writer) error
+
+// streamTime bounds the writing of a stream.
+const streamTime = 15 * time.Minute
+
+// serve writes the stream. A failure in the middle ends the connection, so that the
+// client does not take a part for the whole.
+func (s stream) serve(w http.ResponseWriter) error {
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(streamTime)); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	return s(w)
+}
+
+func saveSnapshot(c *call) (any, error) {
+	cluster, err := c.cluster()
+	if err != nil {
+		return nil, err
+	}
+	stale := c.form["stale"] == "true"
+	if !stale {
+		// Asked before the answer begins, because nothing can be refused afterwards.
+		if err := c.pin(true); err != nil {
+			return nil, err
+		}
+	}
+	ctx := c.http.Context()
+	return stream(func(w io.Writer) error { return cluster.WriteSnapshot(ctx, w, stale) }), nil
 }

@@ -46,6 +46,17 @@ func joinToken(t *testing.T, n *Node, kind iam.Member, name string) enrol.Token 
 	return made
 }
 
+// enroll gets the certificate of a node to be.
+func (w *town) enroll(c Config, at *started) {
+	w.t.Helper()
+	cluster, err := enrol.Enrol(w.t.Context(), enrol.Config{
+		Dir: TLSDir(c.Dir), Name: "host", Addresses: func() []string { return []string{"127.0.0.1:1", at.Address()} },
+	}, joinToken(w.t, at.Node, iam.MemberNode, ""))
+	if err != nil || cluster != at.clusterID() {
+		w.t.Fatalf("cluster %q, %v", cluster, err)
+	}
+}
+
 // host wants to become a member at a node.
 func host(t *testing.T, name string, at *started) enrol.Config {
 	return enrol.Config{Dir: filepath.Join(t.TempDir(), "tls"), Name: name, Addresses: func() []string { return []string{at.Address()} }}
@@ -59,19 +70,7 @@ func TestNodesJoinWithTokensAndNothingElse(t *testing.T) {
 		t.Fatalf("a new store is at level %d, want %d", got, wire.FeatureLevel)
 	}
 	for i := 1; i < 3; i++ {
-		c := w.ownTLS(i)
-		secret := joinToken(t, first.Node, iam.MemberNode, "")
-		cluster, err := enrol.Enrol(t.Context(), enrol.Config{
-			Dir: TLSDir(c.Dir), Name: "host", Addresses: func() []string { return []string{"127.0.0.1:1", first.Address()} },
-		}, secret)
-		if err != nil || cluster != first.clusterID() {
-			t.Fatalf("cluster %q, %v", cluster, err)
-		}
-		s := start(t, c)
-		if err := s.Join(t.Context(), []string{first.Address()}); err != nil {
-			t.Fatal(err)
-		}
-		w.nodes = append(w.nodes, s)
+		w.nodes = append(w.nodes, w.newcomer(i, first))
 	}
 	w.until("all vote", func() bool { return w.voters() == 3 })
 	w.agree()

@@ -23,6 +23,7 @@ type Node struct {
 	cfg     Config
 	log     *slog.Logger
 	machine *fsm.Machine
+	replica *replica
 	feed    *feed.Feed
 	raft    *raft.Node
 	keys    atomic.Pointer[keys] // nil until the node belongs to a cluster
@@ -59,6 +60,7 @@ func Open(cfg Config) (*Node, error) {
 		n.keys.Store(k)
 	}
 	r := &replica{machine: n.machine, log: n.log}
+	n.replica = r
 	if cfg.Listen != "" {
 		cfg.Raft.Network = n.openMesh
 	}

@@ -3,6 +3,7 @@ package cluster
 import (
 	"io"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/doorward/doorward/cluster/feed"
 	"github.com/doorward/doorward/fsm"
@@ -15,6 +16,7 @@ type replica struct {
 	machine *fsm.Machine
 	feed    *feed.Feed
 	log     *slog.Logger
+	latest  atomic.Pointer[fsm.Snapshot] // of the machine as View shows it
 }
 
 var _ raft.StateMachine = (*replica)(nil)
@@ -42,6 +44,7 @@ func (r *replica) Apply(entries []raft.Entry) ([][]any, error) {
 			r.log.Error("command went wrong and had no effect", "index", a.Index, "reason", alarm)
 		}
 	}
+	r.latest.Store(r.machine.Snapshot())
 	r.feed.Publish(steps)
 	return results, nil
 }
@@ -62,6 +65,7 @@ func (r *replica) Restore(in io.Reader) (uint64, error) {
 		return 0, err
 	}
 	v := r.machine.View()
+	r.latest.Store(r.machine.Snapshot())
 	r.feed.Reset(v)
 	return uint64(v.Index()), nil
 }

@@ -42,15 +42,26 @@ func (m *Machine) Restore(r io.Reader) error {
 	if err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
-	m.load(s)
+	m.Load(s)
 	return nil
 }
 
-func (m *Machine) load(s *wire.Snapshot) {
+// Load makes the machine what a snapshot that was read says.
+func (m *Machine) Load(s *wire.Snapshot) {
 	m.requests = newRequests()
 	for _, q := range s.Requests {
 		m.requests.push(q)
 	}
 	m.time = s.Header.Time
 	m.view.Store(s.View)
+}
+
+// BeginEpoch makes what follows another history than what anybody has heard of it:
+// after a backup was restored, or a log was cut off. Only the owner calls it, and not
+// while the machine takes part in a log.
+func (m *Machine) BeginEpoch(epoch uint64) {
+	v := m.View()
+	store := v.Store()
+	store.Epoch = epoch
+	m.view.Store(v.Apply(v.Index(), []iam.Change{{Store: &store}}))
 }

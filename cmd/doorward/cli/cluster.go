@@ -23,7 +23,7 @@ func newCluster(a *app) *cobra.Command {
 	}
 	cmd.AddCommand(
 		newClusterStatus(a), newClusterWait(a), newClusterToken(a), newClusterPromote(a), newClusterTransfer(a),
-		newClusterRemove(a), newClusterLeave(a),
+		newClusterRemove(a), newClusterLeave(a), newSnapshot(a), newRecover(a),
 	)
 	return cmd
 }
@@ -108,6 +108,7 @@ vote as --voters says. Exit code 3 if that does not happen in time.`,
 
 // awaitCluster asks until nothing is missing, or says what still is when ctx ends.
 func awaitCluster(ctx context.Context, c *client.Client, voters int) (client.ClusterStatus, error) {
+	var missing error // as far as the store said
 	for {
 		status, err := c.DescribeCluster(ctx)
 		if refused, ok := errors.AsType[*client.Error](err); ok && refused.Code != iam.ServiceUnavailable {
@@ -118,14 +119,16 @@ func awaitCluster(ctx context.Context, c *client.Client, voters int) (client.Clu
 				return status, nil
 			}
 			// Not there in time is unavailable, whatever it is that lacks.
-			err = errors.Join(err, context.DeadlineExceeded)
+			missing = errors.Join(err, context.DeadlineExceeded)
+		} else if missing == nil || ctx.Err() == nil {
+			missing = err
 		}
 		pause := time.NewTimer(pollEvery)
 		select {
 		case <-pause.C:
 		case <-ctx.Done():
 			pause.Stop()
-			return status, err
+			return status, missing
 		}
 	}
 }

@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net/http"
 	"net/url"
 )
@@ -102,5 +104,33 @@ func (c *Client) TransferLeadership(ctx context.Context, id string) error {
 // LeaveCluster takes the node that is asked out for good.
 func (c *Client) LeaveCluster(ctx context.Context, force bool) error {
 	_, err := c.JSON(ctx, http.MethodPost, "/v1/cluster/leave", map[string]bool{"force": force}, nil)
+	return err
+}
+
+// SaveSnapshot writes the state of the store to w, secrets sealed. A snapshot that
+// was cut short shows when it is read. With stale, what the node has heard of will do.
+func (c *Client) SaveSnapshot(ctx context.Context, w io.Writer, stale bool) error {
+	path := "/v1/cluster/snapshot"
+	if stale {
+		path += "?stale=true"
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.endpoint.Scheme+"://"+c.endpoint.Host+path, nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("User-Agent", c.agent)
+	if err := c.sign(request, iamService.name, nil); err != nil {
+		return err
+	}
+	answer, err := c.http.Do(request)
+	if err != nil {
+		return &Unavailable{Endpoint: c.endpoint.String(), Cause: bare(err)}
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		content, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+		return errors.Join(err, c.refusal(answer, content))
+	}
+	_, err = io.Copy(w, answer.Body)
 	return err
 }

@@ -109,6 +109,8 @@ func (s *Server) validatePeer() error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("peer.listen is %q: want HOST:PORT or :PORT", p.Listen)
+	case p.Advertise == "" && !Loopback(host) && (host == "" || net.ParseIP(host).IsUnspecified()):
+		return fmt.Errorf("peer.listen is %q, which is no address that other nodes could use: set peer.advertise, such as store-1:8471", p.Listen)
 	case p.Plain && files > 0:
 		return errors.New("peer.plain is set, and so is a certificate: set one of them")
 	case p.Plain && !Loopback(host):

@@ -3,6 +3,7 @@ package parts
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"time"
 
@@ -93,6 +94,11 @@ func (m members) Remove(ctx context.Context, id string, force bool) error {
 // Transfer lets another voter lead.
 func (m members) Transfer(ctx context.Context, id string) error {
 	return refused(m.node.Change(ctx, peer.Change{Op: peer.Transfer, ID: id}))
+}
+
+// WriteSnapshot writes the state of the store.
+func (m members) WriteSnapshot(ctx context.Context, w io.Writer, stale bool) error {
+	return m.node.WriteSnapshot(ctx, w, stale)
 }
 
 // Leave takes this node out for good.

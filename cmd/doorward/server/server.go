@@ -24,8 +24,21 @@ import (
 
 // Open makes the node that the configuration describes, without starting it.
 func Open(settings *config.Server, version string, log *slog.Logger) (*cluster.Node, error) {
-	if err := settings.Validate(); err != nil {
+	c, err := clusterConfig(settings, version, log)
+	if err != nil {
 		return nil, err
+	}
+	node, err := cluster.Open(c)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	return node, nil
+}
+
+// clusterConfig translates the configuration.
+func clusterConfig(settings *config.Server, version string, log *slog.Logger) (cluster.Config, error) {
+	if err := settings.Validate(); err != nil {
+		return cluster.Config{}, err
 	}
 	c := cluster.DefaultConfig()
 	c.Dir, c.Regions, c.Version = settings.Data, settings.Regions, version
@@ -39,15 +52,11 @@ func Open(settings *config.Server, version string, log *slog.Logger) (*cluster.N
 	if peer.Certificate != "" {
 		c.TLS = &pki.Files{Certificate: peer.Certificate, Key: peer.Key, Authority: peer.Authority}
 		if err := c.TLS.Check(); err != nil {
-			return nil, fmt.Errorf("peer certificate: %w", err)
+			return cluster.Config{}, fmt.Errorf("peer certificate: %w", err)
 		}
 	}
 	c.Logger = log.With("part", "node")
-	node, err := cluster.Open(c)
-	if err != nil {
-		return nil, fmt.Errorf("open store: %w", err)
-	}
-	return node, nil
+	return c, nil
 }
 
 // Run serves until ctx is done or a part fails.
