@@ -47,7 +47,7 @@ func explain(c *call) (any, error) {
 	who.Describe(r.Context)
 	for name, values := range in.Context {
 		if key, known := policy.KeyOf(name); len(values) == 1 && !(known && key.Info().Multi) {
-			r.Context.SetNamed(name, values[0])
+			r.Context.SetStated(name, values[0])
 		} else {
 			r.Context.SetNamedList(name, values)
 		}

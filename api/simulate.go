@@ -182,7 +182,7 @@ func (c *call) simulatedContext() *authz.Context {
 			ctx.SetNamedList(name, values)
 			continue
 		}
-		ctx.SetNamed(name, values[0])
+		ctx.SetStated(name, values[0])
 	}
 	return ctx
 }

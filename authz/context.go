@@ -150,6 +150,17 @@ func (c *Context) SetSpellings(k policy.Key, spellings []string) {
 // SetTags gives all tags of a family. The slice is not copied.
 func (c *Context) SetTags(f policy.TagFamily, tags []Tag) { c.tags[f] = tags }
 
+// SetStated is SetNamed for what somebody says that a request has: a copy source is
+// set with and without a slash in front, however it was said, as S3 requests have it.
+func (c *Context) SetStated(name, value string) {
+	if k, ok := policy.KeyOf(name); ok && k == policy.S3CopySource {
+		plain := strings.TrimPrefix(value, "/")
+		c.SetSpellings(k, []string{plain, "/" + plain})
+		return
+	}
+	c.SetNamed(name, value)
+}
+
 // SetNamed gives a key its single value by name, whatever kind of key it is.
 // Unlike the other setters it may allocate.
 func (c *Context) SetNamed(name, value string) {

@@ -3,7 +3,6 @@ package sidecar
 import (
 	"math/bits"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -90,20 +89,9 @@ func (i *inquiry) describeCaller(owner iam.AccountID) {
 func (i *inquiry) describeFacts(ctx *authz.Context, facts []protocol.Pair) {
 	for _, f := range facts {
 		if factual(f.Name) && wholeFamily(f.Name) == 0 {
-			setStated(ctx, f.Name, f.Value)
+			ctx.SetStated(f.Name, f.Value)
 		}
 	}
-}
-
-// setStated sets a key to what the S3 server says. Policies write a copy source with
-// and without a slash in front, and so do servers.
-func setStated(ctx *authz.Context, name, value string) {
-	if k, ok := policy.KeyOf(name); ok && k == policy.S3CopySource {
-		plain := strings.TrimPrefix(value, "/")
-		ctx.SetSpellings(k, []string{plain, "/" + plain})
-		return
-	}
-	ctx.SetNamed(name, value)
 }
 
 // describeRequest sets the keys that the request itself gives rise to.

@@ -85,7 +85,7 @@ func describeStated(ctx *authz.Context, pairs []protocol.Pair) {
 			continue
 		}
 		if len(values) == 1 {
-			setStated(ctx, p.Name, p.Value)
+			ctx.SetStated(p.Name, p.Value)
 		} else {
 			ctx.SetNamedList(p.Name, values)
 		}

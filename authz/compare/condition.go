@@ -183,11 +183,8 @@ func setValue(ctx *authz.Context, key string, v authz.Value) {
 	switch {
 	case v.Multi:
 		ctx.SetNamedList(key, v.Values)
-	case v.Present && isCopySource(key):
-		plain := strings.TrimPrefix(v.Values[0], "/")
-		ctx.SetSpellings(policy.S3CopySource, []string{plain, "/" + plain})
 	case v.Present:
-		ctx.SetNamed(key, v.Values[0])
+		ctx.SetStated(key, v.Values[0])
 	}
 }
 
