@@ -21,6 +21,9 @@ func (c *call) authenticate(body []byte, service sigv4.Service) error {
 	if cred.Kind() == sigv4.Anonymous {
 		return cred.Refuse(sigv4.CredentialNeeded)
 	}
+	if err := c.lockedOut(cred.AccessKeyID()); err != nil {
+		return err
+	}
 	identity, err := c.identify(&cred)
 	if err != nil {
 		return err
@@ -31,8 +34,9 @@ func (c *call) authenticate(body []byte, service sigv4.Service) error {
 	}
 	key := sigv4.DeriveSigningKey(string(secret), cred.Scope())
 	if _, err := cred.Verify(&key); err != nil {
-		return err
+		return c.wrong(cred.AccessKeyID(), err)
 	}
+	c.server.lockout.Right(string(cred.AccessKeyID()), c.peer())
 	c.caller = caller{cred.AccessKeyID(), identity.Principal.Account, identity.Principal.ARN, identity}
 	c.token = c.clientToken()
 	return nil

@@ -84,6 +84,8 @@ type Config struct {
 	// Audit keeps a record of every call of somebody who was authenticated; default:
 	// none. While it cannot be written, nothing is changed.
 	Audit Auditor
+	// Limits bound what one source may ask for.
+	Limits Limits
 	// Metrics serves /metrics; default: 404.
 	Metrics http.Handler
 	// Timeout bounds the wait for the store in one request; default 10 s.
@@ -114,6 +116,7 @@ func (c *Config) complete() error {
 	if c.Store == nil || c.Secrets == nil || c.Tokens == nil {
 		return errors.New("api: Store, Secrets and Tokens have to be set")
 	}
+	c.Limits.complete()
 	if c.Region == "" {
 		c.Region = "us-east-1"
 	}

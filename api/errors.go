@@ -39,6 +39,7 @@ var statuses = map[iam.Code]int{
 	iam.SignatureDoesNotMatch:         http.StatusForbidden,
 	requestTooLarge:                   http.StatusRequestEntityTooLarge,
 	notFound:                          http.StatusNotFound,
+	throttling:                        http.StatusTooManyRequests,
 }
 
 // statusOf returns the HTTP status of a code: 400 where AWS's lists say nothing

@@ -18,6 +18,7 @@ import (
 	"github.com/doorward/doorward/authz/sigv4"
 	"github.com/doorward/doorward/iam"
 	"github.com/doorward/doorward/iam/state"
+	"github.com/doorward/doorward/internal/lockout"
 )
 
 // maxBody is the largest request body, in bytes.
@@ -25,8 +26,10 @@ const maxBody = 1 << 20
 
 // Server is the API as an http.Handler. It is safe for concurrent use.
 type Server struct {
-	config Config
-	v1     *http.ServeMux
+	config  Config
+	v1      *http.ServeMux
+	limiter *limiter
+	lockout *lockout.Table
 }
 
 // New returns a Server for c.
@@ -34,7 +37,7 @@ func New(c Config) (*Server, error) {
 	if err := c.complete(); err != nil {
 		return nil, err
 	}
-	s := &Server{config: c}
+	s := &Server{config: c, limiter: &limiter{limits: c.Limits, sources: newSources()}, lockout: lockout.New(c.Limits.Lockout)}
 	s.v1 = s.routes()
 	return s, nil
 }
@@ -121,6 +124,9 @@ func (s *Server) answered(w http.ResponseWriter, c *call, label string) {
 // query reads, authenticates, validates, authorises and runs the call, in this
 // order: nobody learns more than the syntax of an action without a permission.
 func (c *call) query() (*action, any, error) {
+	if err := c.throttled(); err != nil {
+		return nil, nil, err
+	}
 	body, err := readBody(c.http)
 	if err != nil {
 		return nil, nil, err

@@ -128,6 +128,9 @@ func (s *Server) serveRoute(w http.ResponseWriter, r *http.Request, to *route) {
 }
 
 func (c *call) route(to *route) (any, error) {
+	if err := c.throttled(); err != nil {
+		return nil, err
+	}
 	body, err := readBody(c.http)
 	if err != nil {
 		return nil, err

@@ -121,6 +121,9 @@ func newWorldAs(t testing.TB, config Config) *world {
 	if config.Now == nil {
 		config.Now = w.now
 	}
+	if config.Limits.Requests == 0 {
+		config.Limits.Requests = -1 // the clock stands still
+	}
 	if w.server, err = New(config); err != nil {
 		t.Fatal(err)
 	}

@@ -38,6 +38,9 @@ var Settings = []Setting[Server]{
 	{"peer.known", "`ADDRESSES` of other nodes, for one that finds none where it knew them", func(s *Server) any { return &s.Peer.Known }},
 	{"peer.plain", "`BOOL`: no TLS between nodes, on loopback only", func(s *Server) any { return &s.Peer.Plain }},
 	{"regions", "`REGIONS` of the S3 servers", func(s *Server) any { return &s.Regions }},
+	{"limits.requests", "`N` calls a second that one source may make, 0 for any number", func(s *Server) any { return &s.Limits.Requests }},
+	{"limits.wrong_signatures", "`N` wrong signatures within a minute that lock an access key for a source, 0 for none", func(s *Server) any { return &s.Limits.WrongSignatures }},
+	{"limits.lock_seconds", "`N` seconds that such a lock lasts", func(s *Server) any { return &s.Limits.LockSeconds }},
 	{"log_level", "`LEVEL` of what is logged: debug, info, warn or error", func(s *Server) any { return &s.LogLevel }},
 	{"log_format", "`FORM` of the log: text or json", func(s *Server) any { return &s.LogFormat }},
 }

@@ -22,9 +22,21 @@ type Server struct {
 	Peer Peer `yaml:"peer"`
 	// Regions are those of the S3 servers. Default us-east-1.
 	Regions []string `yaml:"regions"`
+	// Limits bound what one source may ask of the API.
+	Limits Limits `yaml:"limits"`
 	// LogLevel is debug, info, warn or error, LogFormat text or json.
 	LogLevel  string `yaml:"log_level"`
 	LogFormat string `yaml:"log_format"`
+}
+
+// Limits are of one source, by its address. Zero is no limit.
+type Limits struct {
+	// Requests is how many calls a second one source may make. Default 1000.
+	Requests int `yaml:"requests"`
+	// WrongSignatures is how many of them within a minute lock an access key for the
+	// source. Default 10. LockSeconds is for how long. Default 60.
+	WrongSignatures int `yaml:"wrong_signatures"`
+	LockSeconds     int `yaml:"lock_seconds"`
 }
 
 // Certificate is a pair of PEM files.
@@ -58,6 +70,7 @@ type Peer struct {
 func Default() Server {
 	return Server{
 		Data: "/var/lib/doorward", Listen: ":8470", Regions: []string{"us-east-1"},
+		Limits:   Limits{Requests: 1000, WrongSignatures: 10, LockSeconds: 60},
 		LogLevel: "info", LogFormat: "text",
 	}
 }
@@ -67,6 +80,9 @@ func Default() Server {
 func (s *Server) Validate() error {
 	if s.Data == "" {
 		return errors.New("data is empty: name the directory of the node's data")
+	}
+	if l := s.Limits; l.Requests < 0 || l.WrongSignatures < 0 || l.LockSeconds < 1 {
+		return errors.New("limits cannot be negative, and a lock lasts at least a second: set limits.requests or limits.wrong_signatures to 0 for none")
 	}
 	if err := s.validateAPI(); err != nil {
 		return err

@@ -14,11 +14,13 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/doorward/doorward/api"
 	"github.com/doorward/doorward/cluster"
 	"github.com/doorward/doorward/cluster/enrol"
 	"github.com/doorward/doorward/cluster/pki"
 	"github.com/doorward/doorward/cmd/doorward/config"
 	"github.com/doorward/doorward/cmd/doorward/parts"
+	"github.com/doorward/doorward/internal/lockout"
 	"github.com/doorward/doorward/internal/seal"
 )
 
@@ -82,7 +84,7 @@ func Run(ctx context.Context, settings *config.Server, version string, log *slog
 
 	// The API comes last: /readyz tells when the node serves. It stops first and lets
 	// the requests that it has begun finish.
-	server, err := parts.API(node, listener, filepath.Join(settings.Data, "audit"), log.With("part", "api"))
+	server, err := parts.API(node, listener, filepath.Join(settings.Data, "audit"), limits(settings.Limits), log.With("part", "api"))
 	if err != nil {
 		return err
 	}
@@ -96,6 +98,20 @@ func Run(ctx context.Context, settings *config.Server, version string, log *slog
 	case <-server.Ended():
 	}
 	return nil
+}
+
+// limits are those of the configuration, in which zero is none.
+func limits(l config.Limits) api.Limits {
+	none := func(n int) int {
+		if n == 0 {
+			return -1
+		}
+		return n
+	}
+	return api.Limits{
+		Requests: none(l.Requests),
+		Lockout:  lockout.Config{Attempts: none(l.WrongSignatures), Lock: time.Duration(l.LockSeconds) * time.Second},
+	}
 }
 
 // listen takes the API's address, with TLS if there is a certificate. The
