@@ -6,6 +6,7 @@ import (
 
 	"github.com/doorward/doorward/authz/s3"
 	"github.com/doorward/doorward/authz/sigv4"
+	"github.com/doorward/doorward/internal/lockout"
 )
 
 // Authorizer answers who signed a request and whether they may do it. All methods
@@ -16,6 +17,7 @@ type Authorizer struct {
 	mapper    *s3.Mapper
 	replica   *replica
 	keys      *keys
+	lockout   *lockout.Table
 	confirmer *confirmer
 	instants  instants
 	uses      uses
@@ -34,7 +36,7 @@ func New(config Config, source Source) (*Authorizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Authorizer{config: config, rules: config.rules(), mapper: mapper}
+	a := &Authorizer{config: config, rules: config.rules(), mapper: mapper, lockout: lockout.New(config.Lockout)}
 	a.keys = newKeys(source, &a.config)
 	a.confirmer = newConfirmer(source, &a.config)
 	a.replica = newReplica(source, &a.config, a.keys, a.confirmer.hurry)

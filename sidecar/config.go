@@ -7,6 +7,7 @@ import (
 
 	"github.com/doorward/doorward/authz/s3"
 	"github.com/doorward/doorward/authz/sigv4"
+	"github.com/doorward/doorward/internal/lockout"
 )
 
 // Config says how a sidecar behaves. Start from [DefaultConfig].
@@ -44,6 +45,10 @@ type Config struct {
 	// Keep says where the sidecar keeps what it needs to start without the store; nil:
 	// nowhere.
 	Keep *KeepConfig
+
+	// Lockout says how many wrong signatures lock an access key for the source that
+	// sent them.
+	Lockout lockout.Config
 
 	// Now is the clock, read once for each request. Nil means time.Now.
 	Now func() time.Time

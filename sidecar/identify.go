@@ -137,10 +137,36 @@ func constantTimeEqual(a, b string) bool {
 	return subtle.ConstantTimeCompare(view8(a), view8(b)) == 1
 }
 
-// prove verifies the signature with the caller's key for its scope. A signature
+// prove makes sure that the signature holds, and counts those that do not. Who sent too
+// many for an access key is refused before anything is compared.
+func (i *inquiry) prove() error {
+	if i.who == nil || i.request == nil || !i.request.Remote.IsValid() {
+		return i.compare() // a source without address would be everybody's
+	}
+	key, source, lockout := string(i.claim.AccessKeyID()), i.request.Remote, i.authorizer.lockout
+	if _, locked := lockout.Locked(key, source, i.began); locked {
+		return lockedOut
+	}
+	err := i.compare()
+	switch {
+	case err == nil:
+		lockout.Right(key, source)
+	case errors.Is(err, mismatch):
+		lockout.Wrong(key, source, i.began)
+	}
+	return err
+}
+
+// lockedOut refuses an access key for a source that sent too many wrong signatures.
+var lockedOut = &sigv4.Error{
+	Code: iam.AccessDenied, Status: 403,
+	Message: "Too many requests with a wrong signature of this access key came from your address. Try again later.",
+}
+
+// compare verifies the signature with the caller's key for its scope. A signature
 // that does not hold may have been made with a secret that is newer than the view,
 // so it is looked at again if the store has moved on.
-func (i *inquiry) prove() error {
+func (i *inquiry) compare() error {
 	err := i.verify()
 	if err == nil || i.who == nil || !errors.Is(err, mismatch) {
 		return err
