@@ -50,7 +50,7 @@ func write(w http.ResponseWriter, document any) error {
 
 // read reads a body that is a document.
 func read(r *request, document any) error {
-	text, err := io.ReadAll(io.LimitReader(r.body, maxNaming))
+	text, err := r.document()
 	if err != nil {
 		return err
 	}

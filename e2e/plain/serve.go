@@ -143,12 +143,21 @@ func (s *Server) name(r *request) error {
 	}
 	err := s.mapper.Map(q, &r.what)
 	if err == nil && r.what.Missing != s3.NoBody {
-		if r.naming, err = io.ReadAll(io.LimitReader(r.body, maxNaming)); err == nil {
+		if r.naming, err = r.document(); err == nil {
 			q.HasBody, q.Body = true, r.naming
 			err = s.mapper.Map(q, &r.what)
 		}
 	}
 	return err
+}
+
+// document reads a body to its verified end, without which nothing of it counts.
+func (r *request) document() ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r.body, maxNaming+1))
+	if err == nil && len(text) > maxNaming {
+		err = refusal("MaxMessageLengthExceeded", http.StatusBadRequest, "Your request was too big.")
+	}
+	return text, err
 }
 
 // ask asks Doorward about the request as it came off the wire; about each key of a

@@ -22,7 +22,9 @@ import (
 	"github.com/minio/minio-go/v7"
 	miniocredentials "github.com/minio/minio-go/v7/pkg/credentials"
 
+	"github.com/doorward/doorward/authz/sigv4"
 	"github.com/doorward/doorward/e2e/plain"
+	"github.com/doorward/doorward/iam"
 )
 
 // awkward are keys that somebody on the way to an object could take for another.
@@ -339,4 +341,26 @@ func (injected) RoundTrip(r *http.Request) (*http.Response, error) {
 	r.Header.Set("X-Minio-Internal-Server-Side-Encryption-Iv", "AAAA")
 	r.Header.Set("X-Minio-Source-Replication-Request", "true")
 	return http.DefaultTransport.RoundTrip(r)
+}
+
+// TestAListIsReadToItsVerifiedEnd: what is too long to be read whole is not believed in
+// part, since its hash shows at its end.
+func TestAListIsReadToItsVerifiedEnd(t *testing.T) {
+	at := site(t)
+	list := "<Delete><Object><Key>k</Key></Object></Delete>"
+	for name, row := range map[string]struct{ signed, sent, want string }{
+		"another list than was signed":                        {list, strings.Replace(list, "k<", "x<", 1), "XAmzContentSHA256Mismatch"},
+		"another list than was signed, and then a long blank": {list, list + strings.Repeat(" ", 3<<20), "MaxMessageLengthExceeded"},
+	} {
+		r, err := http.NewRequest("POST", at.S3+"/bucket?delete=", strings.NewReader(row.sent))
+		must(t, err)
+		must(t, sigv4.Sign(r, sigv4.Credentials{AccessKeyID: iam.AccessKeyID(at.AccessKey), Secret: at.Secret}, "us-east-1", sigv4.S3, sigv4.HexBody([]byte(row.signed)), iam.At(time.Now())))
+		answer, err := http.DefaultClient.Do(r)
+		must(t, err)
+		text, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil || answer.StatusCode != http.StatusBadRequest || !strings.Contains(string(text), row.want) {
+			t.Errorf("%s: %s %s, %v", name, answer.Status, text, err)
+		}
+	}
 }
