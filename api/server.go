@@ -227,6 +227,9 @@ func (c *call) propose(cmd iam.Command) error {
 	if err := c.auditable(); err != nil {
 		return err
 	}
+	if err := c.keepsAdministrator(cmd); err != nil {
+		return err
+	}
 	before := digest(c.server.config.Store.View())
 	result, err := c.server.config.Store.Propose(c.ctx, iam.Envelope{
 		Command: cmd, Request: c.requestKey(), Actor: c.caller.arn, Time: c.now,
