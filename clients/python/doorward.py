@@ -35,12 +35,13 @@ class SidecarError(Exception):
 class Answer:
     """A decision and its reason; see docs/protocol.md for the fields."""
 
-    __slots__ = ("decision", "status", "index", "staleness", "posix", "code") + _TEXTS
+    __slots__ = ("decision", "status", "index", "staleness", "each", "posix", "code") + _TEXTS
 
     def __init__(self, item):
         decision, flags, status, index, staleness, uid, gid = _FIXED.unpack_from(item)
         self.decision, self.status, self.index, self.staleness = decision, status, index, staleness
         self.posix = (uid, gid) if flags & 1 else None
+        self.each = bool(flags & 2)  # about one object of a list, see check_each
         self.code, at = _text(item, _FIXED.size)
         for name in _TEXTS:
             value = ""
@@ -87,6 +88,20 @@ class Sidecar:
         """Asks questions made with encode_check; the answers are in their order."""
         if not 0 < len(questions) <= _MAX_ITEMS:
             raise ValueError("want 1 to %d questions" % _MAX_ITEMS)
+        answers = self._ask(questions)
+        if len(answers) != len(questions):
+            self.close()
+            raise SidecarError("sidecar answered something else")
+        return answers
+
+    def check_each(self, method, target, headers, body, **more):
+        """Asks about a multi-object delete: an answer for each object of the list, in
+        its order, whose each is true. If the request is refused as a whole, there is
+        one answer whose each is false; it stands for all objects.
+        """
+        return self._ask([encode_check(method, target, headers, body=body, each=True, **more)])
+
+    def _ask(self, questions):
         body = b"".join(questions)
         try:
             kind, items, answer = self._round(CHECK, len(questions), body)
@@ -103,7 +118,7 @@ class Sidecar:
                 raise SidecarError("sidecar at %s: %s" % (self._path, error)) from error
         if kind == REFUSAL:
             raise SidecarError("sidecar refused: " + _text(answer, 2)[0])
-        if kind != CHECK_ANSWER or items != len(questions):
+        if kind != CHECK_ANSWER or not items:
             self.close()
             raise SidecarError("sidecar answered something else")
         try:
@@ -150,14 +165,14 @@ class Sidecar:
 
 
 def encode_check(method, target, headers, remote="", tls=0, min_index=0, body_sum=None, body=None,
-                 bucket_account="", bucket_policy="", facts=()):
+                 bucket_account="", bucket_policy="", facts=(), each=False):
     """Makes a question for check_all.
 
     remote is the client's address as the server sees it; tls is 0 for plain
     HTTP, 12, 13, or 1 for another version. body_sum is the SHA-256 of a body that
     has been read, body the body itself where its content matters (DeleteObjects).
     """
-    flags = (1 if body_sum is not None else 0) | (2 if body is not None else 0)
+    flags = (1 if body_sum is not None else 0) | (2 if body is not None else 0) | (4 if each else 0)
     item = b"".join((
         struct.pack(">QBB", min_index, tls, flags), body_sum or bytes(32),
         _string(method), _string(target), _string(remote), _pairs(headers),

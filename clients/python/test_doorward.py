@@ -27,6 +27,14 @@ class Bytes(unittest.TestCase):
             facts=[("s3:ExistingObjectTag/class", "secret")])
         self.assertEqual(got, golden("check")[12:])
 
+    def test_a_question_about_each_object_has_the_golden_bytes(self):
+        got = doorward.encode_check(
+            "POST", "/bkt?delete", [("Host", "s3.example")], remote="192.0.2.1", each=True,
+            body=b"<Delete><Object><Key>k</Key></Object></Delete>", facts=[("s3:if-match", "e")])
+        self.assertEqual(got, golden("check-each")[12:])
+        (a,) = doorward._answers(golden("answer-each")[12:], 1)
+        self.assertEqual((a.each, a.allowed, a.resource), (True, True, "arn:aws:s3:::bkt/k"))
+
     def test_the_golden_answer_is_read(self):
         (a,) = doorward._answers(golden("answer")[12:], 1)
         self.assertEqual((a.decision, a.allowed, a.status, a.code), (doorward.DENY, False, 403, "AccessDenied"))
@@ -53,6 +61,8 @@ class Live(unittest.TestCase):
                 a = sidecar.check("GET", question["target"], [tuple(h) for h in question["headers"]], remote="192.0.2.1")
                 self.assertTrue(a.allowed, a)
                 self.assertEqual(a.user, "alice")
+            refused = sidecar.check_each("POST", "/bucket?delete", [("Host", "s3.example")], b"<Delete/>")
+            self.assertEqual([(a.each, a.allowed) for a in refused], [(False, False)])
             denied = sidecar.check("GET", question["target"], [("Host", "s3.example")])
             self.assertEqual((denied.allowed, denied.code), (False, "AccessDenied"))
 
