@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,7 +61,9 @@ const (
 // command waits for the sidecars: to detach a Deny gives, but whether it does is not
 // worth the trouble of finding out, because the wait is short.
 func onlyGives(cmd iam.Command) bool {
-	switch cmd.(type) {
+	switch cmd := cmd.(type) {
+	case iam.Batch:
+		return !slices.ContainsFunc(cmd.Commands, func(c iam.Command) bool { return !onlyGives(c) })
 	case iam.Initialize, iam.CreateUser, iam.CreateGroup, iam.CreateRole, iam.CreatePolicy, iam.CreateAccessKey,
 		iam.CreateServiceAccount, iam.CreateSession, iam.CreateProvider, iam.SetAccountAlias, iam.RecordLastUsed, iam.ExpireSessions:
 		return true

@@ -127,6 +127,8 @@ func (s *step) doMember(c iam.Command) *iam.Error {
 		return s.deleteEnrolment(c)
 	case iam.RaiseLevel:
 		return s.raiseLevel(c)
+	case iam.Batch:
+		return s.batch(c)
 	}
 	panic("no handler")
 }

@@ -286,6 +286,11 @@ type DeleteEnrolment struct{ ID string }
 // back.
 type RaiseLevel struct{ Level uint16 }
 
+// Batch is commands that take effect together, in order, or not at all: the first
+// one that is refused refuses the batch. Only commands of feature level 1 that are
+// about identities may be in one; another batch may not.
+type Batch struct{ Commands []Command }
+
 func (Initialize) command()              {}
 func (CreateUser) command()              {}
 func (UpdateUser) command()              {}
@@ -332,3 +337,4 @@ func (CreateEnrolment) command()         {}
 func (TakeEnrolment) command()           {}
 func (DeleteEnrolment) command()         {}
 func (RaiseLevel) command()              {}
+func (Batch) command()                   {}

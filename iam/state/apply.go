@@ -12,7 +12,8 @@ import (
 // changes' records become the new view's, so the caller no longer writes to them.
 //
 // A deletion of what is not there changes nothing. Only the owner of the newest
-// view calls Apply, one call at a time; readers of v are not disturbed.
+// view calls Apply; readers of v, and builders that others began on it, are not
+// disturbed.
 func (v *View) Apply(index iam.Index, changes []iam.Change) *View {
 	b := v.Edit()
 	b.Add(changes)

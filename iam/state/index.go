@@ -63,7 +63,7 @@ func (x refIndex[R]) of(owner iam.Ref) iter.Seq[*R] {
 	}
 }
 
-func (x refIndex[R]) clone() refIndex[R] { x.records = x.records.Clone(); return x }
+func (x refIndex[R]) clone() refIndex[R] { x.records = cloned(x.records); return x }
 
 // replace takes out the old record and puts in the new one; either may be nil.
 func replace[R any](tree *btree.BTreeG[*R], old, new *R) {
@@ -125,7 +125,7 @@ func (x expiryIndex) until(cutoff iam.Time) iter.Seq[*iam.Session] {
 	}
 }
 
-func (x expiryIndex) clone() expiryIndex { return expiryIndex{x.sessions.Clone()} }
+func (x expiryIndex) clone() expiryIndex { return expiryIndex{cloned(x.sessions)} }
 
 // member says that a user is in a group; both names are folded.
 type member struct {
@@ -170,7 +170,7 @@ func (x memberIndex) replace(old, new *iam.User) {
 	}
 }
 
-func (x memberIndex) clone() memberIndex { return memberIndex{x.members.Clone()} }
+func (x memberIndex) clone() memberIndex { return memberIndex{cloned(x.members)} }
 
 // use says that an entity has a managed policy attached or as its boundary, or a
 // session as its session policy.
@@ -276,4 +276,4 @@ func (u uses) all() iter.Seq[use] {
 	}
 }
 
-func (x useIndex) clone() useIndex { return useIndex{x.uses.Clone()} }
+func (x useIndex) clone() useIndex { return useIndex{cloned(x.uses)} }

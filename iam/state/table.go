@@ -2,6 +2,7 @@ package state
 
 import (
 	"iter"
+	"sync"
 
 	"github.com/google/btree"
 
@@ -71,10 +72,19 @@ func (t table[R]) all() iter.Seq[*R] {
 
 func (t table[R]) len() int { return t.rows.Len() }
 
-// clone returns a table that may be written without t changing. It marks t's
-// nodes as shared, so a table is cloned by one goroutine at a time; readers of t
-// are not disturbed.
-func (t table[R]) clone() table[R] { return table[R]{t.rows.Clone()} }
+// clone returns a table that may be written without t changing.
+func (t table[R]) clone() table[R] { return table[R]{cloned(t.rows)} }
+
+// cloning is held while a tree marks its nodes as shared, which writes to the tree
+// that is cloned: a rehearsal may build on the same view as the next entry of the
+// log. Readers of the tree are not disturbed.
+var cloning sync.Mutex
+
+func cloned[T any](tree *btree.BTreeG[T]) *btree.BTreeG[T] {
+	cloning.Lock()
+	defer cloning.Unlock()
+	return tree.Clone()
+}
 
 // global is a primary table of records whose names are the store's: the largest
 // tables, so their rows do without an account. Names are exact.
@@ -118,4 +128,4 @@ func (t global[R]) all() iter.Seq[*R] { return t.after("") }
 
 func (t global[R]) len() int { return t.rows.Len() }
 
-func (t global[R]) clone() global[R] { return global[R]{t.rows.Clone()} }
+func (t global[R]) clone() global[R] { return global[R]{cloned(t.rows)} }

@@ -67,6 +67,7 @@ var kinds = []struct {
 	{iam.TakeEnrolment{}, kind{44, 1, 2, as((*codec).takeEnrolment)}},
 	{iam.DeleteEnrolment{}, kind{45, 1, 2, as((*codec).deleteEnrolment)}},
 	{iam.RaiseLevel{}, kind{46, 1, 2, as((*codec).raiseLevel)}},
+	{iam.Batch{}, kind{47, 1, 2, as((*codec).batch)}},
 }
 
 var (
@@ -400,4 +401,27 @@ func (c *codec) deleteEnrolment(v *iam.DeleteEnrolment) {
 
 func (c *codec) raiseLevel(v *iam.RaiseLevel) {
 	c.record(1, func() { number(c, &v.Level) })
+}
+
+func (c *codec) batch(v *iam.Batch) {
+	c.record(1, func() { list(c, &v.Commands, c.member) })
+}
+
+// member is a command in a batch: its kind, and itself. A batch is of feature level
+// 2, so what is in it may be of no other level than 1: nothing else would stop a
+// node that does not know it.
+func (c *codec) member(v *iam.Command) {
+	c.record(2, func() {
+		var n uint16
+		if c.out != nil {
+			n = kindByType[reflect.TypeOf(*v)].number
+		}
+		number(c, &n)
+		k, known := kindByNumber[n]
+		if !known || k.level != 1 || n == kindByType[reflect.TypeFor[iam.Initialize]()].number {
+			c.fail("a command of kind %d may not be in a batch", n)
+			return
+		}
+		k.code(c, v)
+	})
 }

@@ -56,6 +56,10 @@ func fill(v reflect.Value, n *int) {
 		for i := range v.Len() {
 			fill(v.Index(i), n)
 		}
+	case reflect.Interface: // a command in a batch
+		group := reflect.New(reflect.TypeFor[iam.CreateGroup]()).Elem()
+		fill(group, n)
+		v.Set(group)
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		fill(v.Elem(), n)
