@@ -127,7 +127,7 @@ func (c *call) query() (*action, any, error) {
 	if err := c.throttled(); err != nil {
 		return nil, nil, err
 	}
-	body, err := readBody(c.http)
+	body, err := readBody(c.http, maxBody)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -176,16 +176,16 @@ func (c *call) recognise(a *action, known bool) error {
 	return iam.Errorf(iam.InvalidAction, "Could not find operation %s for version %s", name, version)
 }
 
-func readBody(r *http.Request) ([]byte, error) {
-	if r.ContentLength > maxBody {
-		return nil, iam.Errorf(requestTooLarge, "The request body has %d bytes; at most %d are read.", r.ContentLength, maxBody)
+func readBody(r *http.Request, most int64) ([]byte, error) {
+	if r.ContentLength > most {
+		return nil, iam.Errorf(requestTooLarge, "The request body has %d bytes; at most %d are read.", r.ContentLength, most)
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	body, err := io.ReadAll(io.LimitReader(r.Body, most+1))
 	if err != nil {
 		return nil, iam.Errorf(invalidRequest, "The request body could not be read.")
 	}
-	if len(body) > maxBody {
-		return nil, iam.Errorf(requestTooLarge, "The request body is larger than %d bytes, the most that is read.", maxBody)
+	if int64(len(body)) > most {
+		return nil, iam.Errorf(requestTooLarge, "The request body is larger than %d bytes, the most that is read.", most)
 	}
 	return body, nil
 }

@@ -56,11 +56,24 @@ var v1Routes = []route{
 	{"POST /v1/sessions/revoke", "", nil, true, revokeSessions, nil},
 
 	{"GET /v1/audit", "doorward:ReadAudit", nil, false, readAudit, nil},
+	{importPattern, "doorward:Import", nil, true, importIdentities, nil},
+	{"GET /v1/export", "doorward:Export", nil, false, exportIdentities, nil},
+
 	{"POST /v1/explain", "", nil, false, explain, nil},
 	{"GET /v1/settings", "doorward:GetSettings", nil, false, getSettings, nil},
 	{"PATCH /v1/settings", "doorward:UpdateSettings", nil, true, updateSettings, nil},
 	{"GET /v1/status", "", nil, false, getStatus, nil},
 	{"GET /v1/sidecars", "doorward:ListSidecars", nil, false, listSidecars, nil},
+}
+
+const importPattern = "POST /v1/import"
+
+// most is the largest body of a route, in bytes.
+func (r *route) most() int64 {
+	if r.pattern == importPattern {
+		return maxImport
+	}
+	return maxBody
 }
 
 var keyPath = map[string]string{"key": "AccessKeyId"}
@@ -131,7 +144,7 @@ func (c *call) route(to *route) (any, error) {
 	if err := c.throttled(); err != nil {
 		return nil, err
 	}
-	body, err := readBody(c.http)
+	body, err := readBody(c.http, to.most())
 	if err != nil {
 		return nil, err
 	}

@@ -40,6 +40,7 @@ func TestScripts(t *testing.T) {
 			"dev":    startDev,
 			"devend": endDev,
 			"setenv": setenv,
+			"zip":    zipFolder,
 
 			"freeports": freePorts,
 		},
