@@ -38,6 +38,7 @@ func (w *World) sidecar(name string, knows *Node, change ...func(*sidecar.Config
 	member := mesh.Config{ID: name, Cluster: func() string { return "" }, Carrier: carrier{w.net, name}}
 	source, err := remote.New(remote.Config{
 		Nodes: []string{knows.host}, Name: name, Version: "test",
+		Settle: func() error { return h.Settle() },
 		Dial: func(ctx context.Context, address string) (net.Conn, error) {
 			return mesh.Dial(ctx, member, mesh.Feed, "", address)
 		},
