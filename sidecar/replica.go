@@ -58,9 +58,9 @@ type proof struct {
 
 // snapshot is a view under construction.
 type snapshot struct {
-	begin wire.SnapshotBegin
-	view  *state.View
-	count uint64
+	begin   wire.SnapshotBegin
+	builder *state.Builder
+	count   uint64
 }
 
 // errDiverged ends a feed whose view does not have the sum that the source says.
@@ -229,7 +229,7 @@ func (r *replica) apply(frame wire.Frame) error {
 	case wire.Hello:
 		return r.hello(f)
 	case wire.SnapshotBegin:
-		r.building = &snapshot{begin: f, view: state.Empty()}
+		r.building = &snapshot{begin: f, builder: state.NewBuilder()}
 	case wire.SnapshotChunk:
 		return r.chunk(f)
 	case wire.SnapshotEnd:
@@ -272,7 +272,7 @@ func (r *replica) chunk(f wire.SnapshotChunk) error {
 	if r.building == nil {
 		return errors.New("feed sends records of a snapshot that has not begun")
 	}
-	r.building.view = r.building.view.Apply(r.building.begin.Position.Index, f.Changes)
+	r.building.builder.Add(f.Changes)
 	r.building.count += uint64(len(f.Changes))
 	return nil
 }
@@ -286,7 +286,7 @@ func (r *replica) restore(f wire.SnapshotEnd) error {
 	case b.count != b.begin.Records:
 		return fmt.Errorf("snapshot has %d records, %d were announced", b.count, b.begin.Records)
 	}
-	v := b.view.Apply(f.Position.Index, nil)
+	v := b.builder.View(f.Position.Index)
 	if v.Sum() != f.Position.Sum {
 		return errDiverged
 	}
