@@ -229,7 +229,7 @@ func (r *replica) apply(frame wire.Frame) error {
 	case wire.Hello:
 		return r.hello(f)
 	case wire.SnapshotBegin:
-		r.building = &snapshot{begin: f, builder: state.NewBuilder()}
+		r.building = &snapshot{begin: f, builder: state.NewNarrowBuilder()}
 	case wire.SnapshotChunk:
 		return r.chunk(f)
 	case wire.SnapshotEnd:

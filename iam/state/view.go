@@ -33,6 +33,9 @@ type View struct {
 	authorities     global[iam.Authority]
 	levels          global[iam.Level]
 
+	// What follows leads back from an entity to those who have to do with it. Narrow
+	// views are without.
+	narrow           bool
 	keysByOwner      refIndex[iam.AccessKey]
 	sessionsByParent refIndex[iam.Session]
 	sessionsByExpiry expiryIndex
@@ -66,6 +69,15 @@ func Empty() *View {
 		membersByGroup:   newMemberIndex(),
 		entitiesByPolicy: newUseIndex(),
 	}
+}
+
+// wide returns v, which must not be narrow: an answer from a narrow one would be
+// empty and wrong.
+func (v *View) wide() *View {
+	if v.narrow {
+		panic("state: a narrow view does not know who has to do with an entity")
+	}
+	return v
 }
 
 // Index returns the log index that the view is at, zero before the first.
@@ -206,22 +218,22 @@ func (v *View) Sessions(after iam.AccessKeyID) iter.Seq[*iam.Session] {
 func (v *View) Buckets(after string) iter.Seq[*iam.Bucket] { return v.buckets.after(after) }
 
 // KeysOf yields the long-term keys of a user, service account or root, by id.
-func (v *View) KeysOf(owner iam.Ref) iter.Seq[*iam.AccessKey] { return v.keysByOwner.of(owner) }
+func (v *View) KeysOf(owner iam.Ref) iter.Seq[*iam.AccessKey] { return v.wide().keysByOwner.of(owner) }
 
 // SessionsOf yields the sessions of a parent, by key.
 func (v *View) SessionsOf(parent iam.Ref) iter.Seq[*iam.Session] {
-	return v.sessionsByParent.of(parent)
+	return v.wide().sessionsByParent.of(parent)
 }
 
 // ServiceAccountsOf yields the service accounts of a user, by key.
 func (v *View) ServiceAccountsOf(account iam.AccountID, user string) iter.Seq[*iam.ServiceAccount] {
-	return v.accountsByParent.of(iam.Ref{Account: account, Kind: iam.KindUser, Name: user})
+	return v.wide().accountsByParent.of(iam.Ref{Account: account, Kind: iam.KindUser, Name: user})
 }
 
 // MembersOf yields the users of a group, in order of their folded names.
 func (v *View) MembersOf(account iam.AccountID, group string) iter.Seq[*iam.User] {
 	return func(yield func(*iam.User) bool) {
-		for name := range v.membersByGroup.of(account, iam.Fold(group)) {
+		for name := range v.wide().membersByGroup.of(account, iam.Fold(group)) {
 			if u, ok := v.User(account, name); ok && !yield(u) {
 				return
 			}
@@ -233,20 +245,20 @@ func (v *View) MembersOf(account iam.AccountID, group string) iter.Seq[*iam.User
 // to, users first, then groups, then roles, each in order of account and name.
 // Boundaries are not attachments: see [View.BoundaryOf].
 func (v *View) AttachedTo(policy iam.ARN) iter.Seq[iam.Ref] {
-	return v.entitiesByPolicy.of(policy, useAttached)
+	return v.wide().entitiesByPolicy.of(policy, useAttached)
 }
 
 // BoundaryOf yields the users and roles whose permissions boundary a managed
 // policy is.
 func (v *View) BoundaryOf(policy iam.ARN) iter.Seq[iam.Ref] {
-	return v.entitiesByPolicy.of(policy, useBoundary)
+	return v.wide().entitiesByPolicy.of(policy, useBoundary)
 }
 
 // SessionsUsing yields the sessions that name a managed policy as a session
 // policy, by key.
 func (v *View) SessionsUsing(policy iam.ARN) iter.Seq[*iam.Session] {
 	return func(yield func(*iam.Session) bool) {
-		for ref := range v.entitiesByPolicy.of(policy, useSession) {
+		for ref := range v.wide().entitiesByPolicy.of(policy, useSession) {
 			if s, ok := v.Session(iam.AccessKeyID(ref.Name)); ok && !yield(s) {
 				return
 			}
@@ -256,7 +268,7 @@ func (v *View) SessionsUsing(policy iam.ARN) iter.Seq[*iam.Session] {
 
 // Expiring yields the sessions whose end lies at or before cutoff, soonest first.
 func (v *View) Expiring(cutoff iam.Time) iter.Seq[*iam.Session] {
-	return v.sessionsByExpiry.until(cutoff)
+	return v.wide().sessionsByExpiry.until(cutoff)
 }
 
 // Len returns the number of records in a table.
