@@ -195,6 +195,7 @@ func TestQuestionsForTheIndexShareAnswers(t *testing.T) {
 			w.confirms.ask(w.cfg.Confirm, func(iam.Index, error) { answered++ })
 		}
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if asked > 2 || answered != 1000 {
 			t.Errorf("%d answers with %d questions", answered, asked)
 		}

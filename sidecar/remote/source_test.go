@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -53,6 +54,8 @@ func hear[F wire.Frame](n *node) (want F) {
 type follower struct {
 	*Source
 	nodes chan *node
+
+	mu    sync.Mutex
 	dials []string
 	down  map[string]bool
 }
@@ -62,6 +65,8 @@ func newFollower(t testing.TB, addresses ...string) *follower {
 	source, err := New(Config{
 		Nodes: addresses, Name: "s1", Version: "v1",
 		Dial: func(_ context.Context, address string) (net.Conn, error) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
 			f.dials = append(f.dials, address)
 			if f.down[address] {
 				return nil, errors.New("nobody there")
@@ -106,9 +111,8 @@ func TestReportsWhatIsInEffectAsSoonAsItIs(t *testing.T) {
 func TestWhatWouldBeLostInARestartIsNotReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFollower(t, "a")
-		var unsettled error
-		settling := make(chan struct{})
-		f.config.Settle = func() error { <-settling; return unsettled }
+		settling := make(chan error)
+		f.config.Settle = func() error { return <-settling }
 		go f.Follow(t.Context(), wire.Position{Index: 4}, discard)
 		n := <-f.nodes
 		hear[wire.Subscribe](n)
@@ -129,16 +133,14 @@ func TestWhatWouldBeLostInARestartIsNotReported(t *testing.T) {
 		if len(heard) != 0 {
 			t.Errorf("reported before it was settled: %+v", <-heard)
 		}
-		unsettled = errors.New("disk")
-		settling <- struct{}{}
-		settling <- struct{}{}
+		settling <- errors.New("disk")
+		settling <- errors.New("disk")
 		synctest.Wait()
 		if len(heard) != 0 {
 			t.Errorf("reported although it cannot be settled: %+v", <-heard)
 		}
 		n.say(wire.Delta{Prev: 5, Index: 6})
-		unsettled = nil
-		settling <- struct{}{}
+		settling <- nil
 		if p := <-heard; p.Index != 6 {
 			t.Errorf("%+v", p)
 		}
@@ -249,13 +251,16 @@ func TestNodesThatAreToldOfAreTriedWhenTheOthersAreDown(t *testing.T) {
 		n.say(wire.Hello{Nodes: []string{"a", "b", "c"}}, wire.Hello{Nodes: []string{"c", "d"}})
 		synctest.Wait()
 		n.conn.Close()
-		f.down["a"], f.down["c"] = true, true
 		synctest.Wait()
-		f.dials = nil
+		f.mu.Lock()
+		f.down["a"], f.down["c"], f.dials = true, true, nil
+		f.mu.Unlock()
 		go f.Follow(t.Context(), wire.Position{}, discard)
 		n = <-f.nodes
 		hear[wire.Subscribe](n)
 		synctest.Wait()
+		f.mu.Lock()
+		defer f.mu.Unlock()
 		if f.Node() != "d" || slices.Contains(f.dials, "b") {
 			t.Errorf("followed %s after trying %v; b is no node any more", f.Node(), f.dials)
 		}
