@@ -173,6 +173,7 @@ func TestQuestionsAreAnsweredInAnyOrder(t *testing.T) {
 		go f.Follow(t.Context(), wire.Position{}, discard)
 		n := <-f.nodes
 		hear[wire.Subscribe](n)
+		synctest.Wait()
 		scope := wire.Scope{Date: "20260304", Region: "r", Service: "s3"}
 		results := make(chan error, 3)
 		go func() {
