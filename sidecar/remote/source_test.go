@@ -116,6 +116,7 @@ func TestWhatWouldBeLostInARestartIsNotReported(t *testing.T) {
 		go f.Follow(t.Context(), wire.Position{Index: 4}, discard)
 		n := <-f.nodes
 		hear[wire.Subscribe](n)
+		synctest.Wait() // the first index is being settled
 		heard := make(chan wire.Progress, 8)
 		go func() {
 			for {
