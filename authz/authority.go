@@ -140,18 +140,25 @@ func (e *engine) visit(n *node) bool {
 	if n == nil {
 		return true
 	}
-	for i := range n.refs[:n.denies] {
-		if r := &n.refs[i]; r.actions.has(&e.query) && e.denies(r) {
+	for i := range n.refs {
+		if !e.hear(&n.refs[i]) {
 			return false
 		}
 	}
-	allows := n.refs[n.denies:]
-	for i := range allows {
-		if r := &allows[i]; r.actions.has(&e.query) {
-			e.allows(r)
-		}
-	}
 	return n.further == nil || n.further[0].visit(e) && n.further[1].visit(e) && n.further[2].visit(e)
+}
+
+// hear lets one statement speak, if it is about the action. It returns false if it
+// denies.
+func (e *engine) hear(r *ref) bool {
+	switch {
+	case !r.actions.has(&e.query):
+	case r.deny:
+		return !e.denies(r)
+	default:
+		e.allows(r)
+	}
+	return true
 }
 
 func (e *engine) denies(r *ref) bool {

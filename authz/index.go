@@ -35,18 +35,25 @@ type bucketTable struct {
 	self *node
 }
 
+// free reports whether the slot of a map is not in use: whoever is filed has something.
+func (t *bucketTable) free() bool {
+	return t.self == nil && t.keys.few == nil && t.keys.many == nil && t.keys.empty == nil
+}
+
 // table maps prefixes to what is filed under them.
 type table struct {
-	// The prefixes but the empty one are in few, the shortest first, or in many.
+	// The refs under prefixes but the empty one are in few, the shortest prefix first,
+	// or in many.
 	few  []entry
 	many *prefixes
 	// empty is for the empty prefix, nil if nothing is.
 	empty *node
 }
 
+// entry is a ref with its prefix, together in memory.
 type entry struct {
 	prefix string
-	node   node
+	ref    ref
 }
 
 // prefixes is a table of many prefixes.
@@ -58,10 +65,9 @@ type prefixes struct {
 
 // node is the statements filed under one prefix.
 type node struct {
-	// refs are the Denies, as many as denies says, then the Allows; of both those
-	// without conditions come first: they cost least to decide.
-	refs   []ref
-	denies int
+	// refs are the Denies, then the Allows; of both those without conditions come
+	// first: they cost least to decide.
+	refs []ref
 	// further is what is filed by grams, nil if nothing is.
 	further *[len(gramKinds)]grams
 }
@@ -78,6 +84,8 @@ type ref struct {
 	length int32
 	// check says what to compare.
 	check check
+	// deny is the statement's effect.
+	deny bool
 }
 
 type check uint8
@@ -117,14 +125,14 @@ func (x *index) visit(e *engine) bool {
 	return e.visit(t.keys.empty) && t.keys.visit(e, e.key)
 }
 
-// visit shows e the nodes of all prefixes of s but the empty one.
+// visit shows e what is filed under the prefixes of s but the empty one.
 func (t *table) visit(e *engine, s string) bool {
 	for i := range t.few {
 		p := &t.few[i]
 		if len(p.prefix) > len(s) {
 			break
 		}
-		if s[:len(p.prefix)] == p.prefix && !e.visit(&p.node) {
+		if s[:len(p.prefix)] == p.prefix && !e.hear(&p.ref) {
 			return false
 		}
 	}
@@ -143,54 +151,40 @@ func (p *prefixes) visit(e *engine, s string) bool {
 	return true
 }
 
-// bucketMap finds the table of a bucket by its name. It is open addressing over
-// hashes beside tables that lie in one piece, so that a look-up among a hundred
-// thousand buckets touches little memory.
-type bucketMap struct {
-	slots  []bucketSlot // a power of two of them, or none
-	tables []bucketTable
-}
-
-// bucketSlot holds the upper half of a hash, and the position of the table plus
-// one; zero is a free slot.
-type bucketSlot struct{ hash, table uint32 }
+// bucketMap finds the table of a bucket by its name. It is open addressing over tables
+// that lie in one piece, so that a look-up among a hundred thousand buckets waits for
+// memory once.
+type bucketMap []bucketTable // a power of two of them, or none
 
 func newBucketMap(tables []bucketTable) bucketMap {
-	m := bucketMap{tables: tables}
 	if len(tables) == 0 {
-		return m
+		return nil
 	}
 	size := 2
 	for size < 2*len(tables) {
 		size *= 2
 	}
-	m.slots = make([]bucketSlot, size)
-	for i := range tables {
-		hash := xxhash.Sum64String(tables[i].name)
-		at := m.first(hash)
-		for m.slots[at].table != 0 {
+	m := make(bucketMap, size)
+	for _, t := range tables {
+		at := m.first(t.name)
+		for !m[at].free() {
 			at = m.next(at)
 		}
-		m.slots[at] = bucketSlot{hash: uint32(hash >> 32), table: uint32(i + 1)}
+		m[at] = t
 	}
 	return m
 }
 
-func (m *bucketMap) first(hash uint64) int { return int(hash) & (len(m.slots) - 1) }
-func (m *bucketMap) next(at int) int       { return (at + 1) & (len(m.slots) - 1) }
+func (m bucketMap) first(name string) int { return int(xxhash.Sum64String(name)) & (len(m) - 1) }
+func (m bucketMap) next(at int) int       { return (at + 1) & (len(m) - 1) }
 
-func (m *bucketMap) find(name string) *bucketTable {
-	if len(m.slots) == 0 {
+func (m bucketMap) find(name string) *bucketTable {
+	if len(m) == 0 {
 		return nil
 	}
-	hash := xxhash.Sum64String(name)
-	for at := m.first(hash); m.slots[at].table != 0; at = m.next(at) {
-		slot := m.slots[at]
-		if slot.hash != uint32(hash>>32) {
-			continue
-		}
-		if t := &m.tables[slot.table-1]; t.name == name {
-			return t
+	for at := m.first(name); !m[at].free(); at = m.next(at) {
+		if m[at].name == name {
+			return &m[at]
 		}
 	}
 	return nil

@@ -41,7 +41,7 @@ func newIndexBuilder() *indexBuilder {
 
 // add files one statement of a document.
 func (b *indexBuilder) add(st *statement, document int) {
-	base := ref{statement: st, actions: st.actions, document: int32(document)}
+	base := ref{statement: st, actions: st.actions, document: int32(document), deny: st.effect == policy.Deny}
 	if st.not {
 		base.check = notListed
 		b.file(b.nots, base)
@@ -131,19 +131,25 @@ func (b *indexBuilder) file(n *node, r ref) {
 
 // put adds a ref in its place.
 func (n *node) put(r ref) {
-	first, last := n.denies, len(n.refs)
-	if r.statement.effect == policy.Deny {
-		first, last = 0, n.denies
-		n.denies++
-	}
-	if len(r.statement.conditions) == 0 {
-		last = first
-	}
-	n.refs = slices.Insert(n.refs, last, r)
+	before := func(a, b ref) int { return a.rank() - b.rank() }
+	at, _ := slices.BinarySearchFunc(n.refs, r, before)
+	n.refs = slices.Insert(n.refs, at, r)
 }
 
-// fewEntries is the number of prefixes up to which comparing each of them costs
-// less than looking them up.
+// rank is the place of a ref among those of its node.
+func (r *ref) rank() int {
+	rank := 0
+	if !r.deny {
+		rank = 2
+	}
+	if len(r.statement.conditions) > 0 {
+		rank++
+	}
+	return rank
+}
+
+// fewEntries is the number of refs up to which comparing the prefix of each costs less
+// than looking prefixes up.
 const fewEntries = 4
 
 // finish returns the index, packed: what is filed under one bucket comes to lie
@@ -187,10 +193,16 @@ type packer struct {
 // table packs t, whose prefixes but the empty one are texts.
 func (p *packer) table(t tableBuilder, texts []string) (out table) {
 	out.empty = p.pointer(t[""])
-	if len(texts) <= fewEntries {
-		out.few = p.entries.take(len(texts))
-		for i, prefix := range texts {
-			out.few[i] = entry{prefix, p.node(t[prefix])}
+	refs := 0
+	for _, prefix := range texts {
+		refs += len(t[prefix].refs)
+	}
+	if refs <= fewEntries {
+		out.few = p.entries.take(refs)[:0]
+		for _, prefix := range texts {
+			for _, r := range t[prefix].refs {
+				out.few = append(out.few, entry{prefix, r})
+			}
 		}
 		return out
 	}
@@ -209,7 +221,7 @@ func (p *packer) node(n *node) node {
 	n.sift()
 	refs := p.refs.take(len(n.refs))
 	copy(refs, n.refs)
-	return node{refs: refs, denies: n.denies, further: n.further}
+	return node{refs: refs, further: n.further}
 }
 
 // pointer is node, but nil for one that is empty.

@@ -77,3 +77,21 @@ func TestAVariableStandsForTheFirstSpelling(t *testing.T) {
 		}
 	}
 }
+
+func TestAStatedCopySourceIsSpelledBothWays(t *testing.T) {
+	for _, stated := range []string{"src/a", "/src/a"} {
+		for _, written := range []string{"src/a", "/src/a"} {
+			r := mixRequest(bucketARN + "bucket/x")
+			r.Context.SetStated("s3:x-amz-copy-source", stated)
+			set := PolicySet{{"p", `{"Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"StringEquals":{"s3:x-amz-copy-source":"` + written + `"}}}}`}}
+			if d, err := newEngines(Policies{Identity: set}).decide(r); err != nil || !d.Allowed() {
+				t.Errorf("stated %s, written %s: %+v, %v", stated, written, d, err)
+			}
+		}
+	}
+	r := mixRequest(bucketARN + "bucket/x")
+	r.Context.SetStated("s3:prefix", "a/")
+	if v, _ := r.Context.Lookup("s3:prefix"); !v.Present || v.Values[0] != "a/" {
+		t.Errorf("%+v", v)
+	}
+}
