@@ -217,5 +217,6 @@ var stsActions = []action{
 	begins("GetFederationToken", getFederationToken, federatedName, sessionPolicy, policyARNs, durationSeconds, tags),
 	withToken(begins("AssumeRoleWithWebIdentity", assumeRoleWithWebIdentity,
 		roleARN.required(), sessionName.required(), webToken, providerID, sessionPolicy, policyARNs, durationSeconds)),
+	withToken(begins("AssumeRoleWithLDAPIdentity", assumeRoleWithLDAPIdentity, ldapName, ldapPassword, durationSeconds)),
 	asks("GetAccessKeyInfo", getAccessKeyInfo, accessKeyID.required()),
 }

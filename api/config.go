@@ -62,6 +62,9 @@ type Config struct {
 	// Identity proves the tokens of OpenID Connect providers; default: one that
 	// trusts the system's certificate authorities and the providers' thumbprints.
 	Identity *oidc.Verifier
+	// Directory proves the users of AssumeRoleWithLDAPIdentity; default: there is none,
+	// and the call is refused.
+	Directory Directory
 	// Ready says whether this node serves, for /readyz; the error says why not. The
 	// default asks whether the store has been initialised.
 	Ready func() error

@@ -65,6 +65,7 @@ var onlyIn = map[string]string{
 	"github.com/hashicorp/memberlist":     "cluster",
 	"github.com/vmihailenco/msgpack/v5":   "iam/wire",
 	"github.com/spf13/cobra":              "cmd",
+	"github.com/go-ldap/ldap/v3":          "api",
 }
 
 // standardOnly rooms are public promises or the ground floor: nothing outside

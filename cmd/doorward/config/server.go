@@ -24,6 +24,9 @@ type Server struct {
 	Regions []string `yaml:"regions"`
 	// Limits bound what one source may ask of the API.
 	Limits Limits `yaml:"limits"`
+	// LDAP is the directory whose users get sessions with AssumeRoleWithLDAPIdentity.
+	// Without a URL there is none.
+	LDAP LDAP `yaml:"ldap"`
 	// LogLevel is debug, info, warn or error, LogFormat text or json.
 	LogLevel  string `yaml:"log_level"`
 	LogFormat string `yaml:"log_format"`
@@ -37,6 +40,36 @@ type Limits struct {
 	// source. Default 10. LockSeconds is for how long. Default 60.
 	WrongSignatures int `yaml:"wrong_signatures"`
 	LockSeconds     int `yaml:"lock_seconds"`
+}
+
+// LDAP is how to ask a directory; package api/ldap says what each means. The password
+// of the lookup account comes from a file or from a variable, never from a setting.
+type LDAP struct {
+	URL           string `yaml:"url"`
+	StartTLS      bool   `yaml:"start_tls"`
+	Authorities   string `yaml:"authorities"`
+	LookupDN      string `yaml:"lookup_dn"`
+	PasswordFile  string `yaml:"lookup_password_file"`
+	PasswordEnv   string `yaml:"lookup_password_env"`
+	UserBase      string `yaml:"user_base"`
+	UserFilter    string `yaml:"user_filter"`
+	NameAttribute string `yaml:"name_attribute"`
+	GroupBase     string `yaml:"group_base"`
+	GroupFilter   string `yaml:"group_filter"`
+	Policies      string `yaml:"policies"`
+}
+
+func (l *LDAP) validate() error {
+	switch {
+	case l.URL == "" && *l != (LDAP{}):
+		return errors.New("ldap.url is empty, but other settings of ldap are set: set it, such as ldaps://ldap.example.org, or none of them")
+	case l.URL == "":
+	case count(l.PasswordFile, l.PasswordEnv) != 1:
+		return errors.New("set one of ldap.lookup_password_file and ldap.lookup_password_env")
+	case l.Policies == "":
+		return errors.New("ldap.policies is empty: name the file that maps DNs to policies")
+	}
+	return nil
 }
 
 // Certificate is a pair of PEM files.
@@ -92,6 +125,9 @@ func (s *Server) Validate() error {
 	}
 	if n := count(s.RootKey.File, s.RootKey.Env, s.RootKey.Credential, s.RootKey.Passphrase); n != 1 {
 		return fmt.Errorf("%d of root_key.file, .env, .credential and .passphrase are set: set exactly one", n)
+	}
+	if err := s.LDAP.validate(); err != nil {
+		return err
 	}
 	if len(s.Regions) == 0 {
 		return errors.New("regions is empty: name the region of the S3 servers, such as us-east-1")

@@ -80,7 +80,7 @@ func Run(ctx context.Context, config Config) (err error) {
 
 	// The API comes last: when it answers, everything does. It stops first and lets
 	// the requests that it has begun finish.
-	server, err := parts.API(node, listener, filepath.Join(config.Dir, "audit"), api.Limits{}, config.Log.With("part", "api"))
+	server, err := parts.API(node, listener, filepath.Join(config.Dir, "audit"), api.Limits{}, nil, config.Log.With("part", "api"))
 	if err != nil {
 		return err
 	}

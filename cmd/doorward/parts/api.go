@@ -25,14 +25,14 @@ const (
 )
 
 // API serves the API of a node on listener until it is stopped, and keeps the record
-// of its calls in the directory records.
-func API(node *cluster.Node, listener net.Listener, records string, limits api.Limits, log *slog.Logger) (*Part, error) {
+// of its calls in the directory records. Directory proves users of LDAP; nil: none.
+func API(node *cluster.Node, listener net.Listener, records string, limits api.Limits, directory api.Directory, log *slog.Logger) (*Part, error) {
 	calls, err := audit.Open(records, node.ID())
 	if err != nil {
 		return nil, err
 	}
 	handler, err := api.New(api.Config{
-		Store: node, Secrets: node, Tokens: node, Log: log, Sidecars: follows{node}, Cluster: members{node}, Audit: calls, Limits: limits,
+		Store: node, Secrets: node, Tokens: node, Log: log, Sidecars: follows{node}, Cluster: members{node}, Audit: calls, Limits: limits, Directory: directory,
 		Ready: func() error { return errors.Join(ready(node), calls.Err()) },
 	})
 	if err != nil {

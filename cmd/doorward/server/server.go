@@ -67,6 +67,10 @@ func Run(ctx context.Context, settings *config.Server, version string, log *slog
 	if err := settings.Validate(); err != nil {
 		return err
 	}
+	people, err := directory(&settings.LDAP)
+	if err != nil {
+		return err
+	}
 	listener, err := listen(settings)
 	if err != nil {
 		return err
@@ -84,7 +88,7 @@ func Run(ctx context.Context, settings *config.Server, version string, log *slog
 
 	// The API comes last: /readyz tells when the node serves. It stops first and lets
 	// the requests that it has begun finish.
-	server, err := parts.API(node, listener, filepath.Join(settings.Data, "audit"), limits(settings.Limits), log.With("part", "api"))
+	server, err := parts.API(node, listener, filepath.Join(settings.Data, "audit"), limits(settings.Limits), people, log.With("part", "api"))
 	if err != nil {
 		return err
 	}
