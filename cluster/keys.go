@@ -76,9 +76,11 @@ func (n *Node) writeRecord(r clusterRecord) error {
 // member that comes back under its old id could be counted for what another has
 // acknowledged.
 func (n *Node) markRemoved() error {
-	err := n.writeRecord(clusterRecord{Cluster: n.clusterID(), Removed: true})
-	n.removing.Do(func() { close(n.removed) })
-	return err
+	n.removing.Do(func() {
+		n.removeErr = n.writeRecord(clusterRecord{Cluster: n.clusterID(), Removed: true})
+		close(n.removed)
+	})
+	return n.removeErr
 }
 
 func (n *Node) deriveKeys(cluster string) (*keys, error) {

@@ -29,14 +29,15 @@ type Node struct {
 	keys    atomic.Pointer[keys] // nil until the node belongs to a cluster
 	birth   sync.Mutex           // held by Init and Join
 
-	mesh     *mesh.Mesh // nil for a node that is alone, as is pool
-	pool     *peer.Pool
-	book     book
-	uses     uses
-	health   healths
-	trouble  atomic.Pointer[string] // why the node is not fit for service
-	removed  chan struct{}          // closed when the node is no member any longer
-	removing sync.Once
+	mesh      *mesh.Mesh // nil for a node that is alone, as is pool
+	pool      *peer.Pool
+	book      book
+	uses      uses
+	health    healths
+	trouble   atomic.Pointer[string] // why the node is not fit for service
+	removed   chan struct{}          // closed when the node is no member any longer
+	removing  sync.Once
+	removeErr error // of removing
 }
 
 // Open makes a node from its data directory and reads the root key. It refuses a
