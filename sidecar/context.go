@@ -59,6 +59,9 @@ func (i *inquiry) describe(n *s3.Need, owner iam.AccountID) {
 	i.describeCaller(owner)
 	i.describeRequest(ctx, n)
 	i.describeFacts(ctx, i.request.Facts)
+	if n.Unknown == 0 {
+		return
+	}
 	stated := families(i.request.Facts)
 	for _, u := range unknowns {
 		for _, k := range u.keys {
