@@ -25,6 +25,10 @@ var (
 	// ErrTooLarge: the command does not fit into a log entry.
 	ErrTooLarge = errors.New("cluster: command is too large")
 
+	// ErrDiverged: the state of this node is not that of the others. Nothing happened;
+	// ask another node, and see Node.Trouble.
+	ErrDiverged = errors.New("cluster: the state of this node differs from that of the others; ask another node")
+
 	// ErrLevel: a node of the cluster runs a build that does not know the command.
 	// Nothing happened; it is accepted a moment after the last node was upgraded.
 	ErrLevel = errors.New("cluster: not every node knows this command yet; upgrade them all (doorward cluster status)")

@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -130,11 +132,11 @@ func (n *Node) candidate(s raft.Status) string {
 	return ready[0]
 }
 
-// compareLoop compares this node's state with the leader's. Two replicas that have
-// applied the same log cannot differ; if they do, this node says so in its log and
-// in Trouble, which readiness follows. It goes on answering whoever asks it anyway.
-// The sum covers what sidecars see; sealed secrets and remembered requests it does
-// not.
+// compareLoop compares this node's state with the others'. Replicas that have applied
+// the same log cannot differ; if they do, the few are wrong. A node that is says so
+// in its log and in Trouble, which readiness follows, gives leadership away, and
+// answers no consistent read and no write any more. The sum covers what sidecars see;
+// sealed secrets and remembered requests it does not.
 func (n *Node) compareLoop(ctx context.Context) error {
 	tick := time.NewTicker(n.cfg.CompareEvery)
 	defer tick.Stop()
@@ -148,21 +150,57 @@ func (n *Node) compareLoop(ctx context.Context) error {
 	}
 }
 
+// compare asks every member for its sum where this node is now. Those that are not
+// there yet, or not any more, do not count.
 func (n *Node) compare(ctx context.Context) {
-	id, address := n.raft.Leader()
-	if id == "" || id == n.ID() {
-		return
-	}
 	ctx, cancel := context.WithTimeout(ctx, n.cfg.Timeout)
 	defer cancel()
-	index, mine := n.feed.Head()
-	theirs, err := n.pool.SumAt(ctx, id, address, uint64(index))
-	if err != nil || theirs == "" {
-		return // the leader no longer knows, or not yet
+	if n.diverged.Load() {
+		n.abdicate(ctx) // it may have been elected again
+		return
 	}
-	if theirs != mine.String() {
-		trouble := "the state differs from the leader's; move the data directory away and join again"
-		n.trouble.Store(&trouble)
-		n.log.Error("state differs from the leader's", "node", n.ID(), "leader", id, "index", index, "sum", mine.String(), "leader_sum", theirs)
+	index, sum := n.feed.Head()
+	mine := sum.String()
+	leader, _ := n.raft.Leader()
+	var mu sync.Mutex
+	holders := map[string][]string{mine: {n.ID()}}
+	var asked sync.WaitGroup
+	for _, m := range n.raft.Status().Members {
+		if m.ID == n.ID() {
+			continue
+		}
+		asked.Go(func() { // ends with ctx
+			theirs, err := n.pool.SumAt(ctx, m.ID, m.Address, uint64(index))
+			if err != nil || theirs == "" {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			holders[theirs] = append(holders[theirs], m.ID)
+		})
+	}
+	asked.Wait()
+	for theirs, ids := range holders {
+		more := len(ids) > len(holders[mine])
+		if theirs != mine && (more || len(ids) == len(holders[mine]) && slices.Contains(ids, leader)) {
+			n.diverge(uint64(index), mine, theirs, ids)
+			n.abdicate(ctx)
+			return
+		}
+	}
+}
+
+// diverge takes this node out of service.
+func (n *Node) diverge(index uint64, mine, theirs string, ids []string) {
+	n.log.Error("state differs from that of other nodes", "node", n.ID(), "index", index, "sum", mine, "other_sum", theirs, "others", ids)
+	trouble := fmt.Sprintf("the state at index %d differs from that of %d other nodes; move the data directory away and join again", index, len(ids))
+	n.trouble.Store(&trouble)
+	n.diverged.Store(true)
+}
+
+// abdicate gives leadership away, if this node has it.
+func (n *Node) abdicate(ctx context.Context) {
+	if err := n.handOver(ctx); err != nil {
+		n.log.Error("cannot give leadership away", "error", err)
 	}
 }

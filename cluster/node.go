@@ -35,6 +35,7 @@ type Node struct {
 	uses      uses
 	health    healths
 	trouble   atomic.Pointer[string] // why the node is not fit for service
+	diverged  atomic.Bool            // its state is not that of the others
 	removed   chan struct{}          // closed when the node is no member any longer
 	removing  sync.Once
 	removeErr error // of removing
@@ -205,11 +206,14 @@ func (n *Node) ID() string { return n.raft.ID() }
 func (n *Node) View() *state.View { return n.machine.View() }
 
 // Consistent returns a view that holds every command whose outcome anyone was told
-// before the call (linearizable). The error is [ErrUnavailable], [ErrStopped] or
-// ctx's.
+// before the call (linearizable). The error is [ErrUnavailable], [ErrDiverged],
+// [ErrStopped] or ctx's.
 func (n *Node) Consistent(ctx context.Context) (*state.View, error) {
 	ctx, cancel := context.WithTimeout(ctx, n.cfg.Timeout)
 	defer cancel()
+	if n.diverged.Load() {
+		return nil, ErrDiverged
+	}
 	index, err := n.readIndex(ctx)
 	if err != nil {
 		return nil, err

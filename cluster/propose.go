@@ -25,7 +25,7 @@ const retryPause = 50 * time.Millisecond
 // tried again by itself where its outcome is not known, because it cannot take
 // effect twice.
 func (n *Node) Propose(ctx context.Context, e iam.Envelope) (iam.Result, error) {
-	if err := n.checkLevel(e.Command); err != nil {
+	if err := n.mayPropose(e.Command); err != nil {
 		return iam.Result{}, err
 	}
 	command, err := wire.AppendEntry(nil, e)

@@ -53,9 +53,13 @@ func (n *Node) raiseLevel(ctx context.Context) error {
 	return err
 }
 
-// checkLevel refuses a command that not every node of the store can be relied on to
-// know. What raises the level is itself proposed only when all know it.
-func (n *Node) checkLevel(c iam.Command) error {
+// mayPropose refuses the commands of a node that has lost its way, and those that not
+// every node of the store can be relied on to know. What raises the level is itself
+// proposed only when all know it.
+func (n *Node) mayPropose(c iam.Command) error {
+	if n.diverged.Load() {
+		return ErrDiverged
+	}
 	if _, raises := c.(iam.RaiseLevel); raises || wire.LevelOf(c) <= n.View().Level() {
 		return nil
 	}
