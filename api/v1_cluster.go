@@ -26,6 +26,8 @@ type Cluster interface {
 	// WriteSnapshot writes the state of the store, secrets sealed; with stale, as far as
 	// this node has heard of it.
 	WriteSnapshot(ctx context.Context, w io.Writer, stale bool) error
+	// Reseal seals up to limit secrets anew that a former root key has sealed.
+	Reseal(ctx context.Context, limit int) (Rotation, error)
 	// Leave takes this node out for good. The node stops soon afterwards.
 	Leave(ctx context.Context, force bool) error
 }
@@ -43,6 +45,13 @@ type ClusterStatus struct {
 	Voters       int            `json:"voters"`
 	Healthy      bool           `json:"healthy"` // there is a leader, and every member is well
 	Members      []MemberStatus `json:"members"`
+}
+
+// Rotation is how far the secrets have come to be sealed with the current root key.
+type Rotation struct {
+	SealKey  string `json:"seal_key"`
+	Resealed int    `json:"resealed"` // by this call
+	Stale    int    `json:"stale"`    // still sealed with a former key
 }
 
 // MemberStatus is a member of a cluster.
@@ -73,6 +82,7 @@ var clusterRoutes = []route{
 	{"POST /v1/cluster/members/{id}/remove", "doorward:ChangeMembers", nil, true, removeMember, tokenPath},
 	{"POST /v1/cluster/transfer", "doorward:ChangeMembers", nil, true, transferLeadership, nil},
 	{"GET /v1/cluster/snapshot", "doorward:SaveSnapshot", nil, false, saveSnapshot, nil},
+	{"POST /v1/cluster/rotate", "doorward:RotateRootKey", nil, true, rotateRootKey, nil},
 	{"POST /v1/cluster/leave", "doorward:ChangeMembers", nil, true, leaveCluster, nil},
 }
 
@@ -255,4 +265,16 @@ func saveSnapshot(c *call) (any, error) {
 	}
 	ctx := c.http.Context()
 	return stream(func(w io.Writer) error { return cluster.WriteSnapshot(ctx, w, stale) }), nil
+}
+
+// resealLimit is how many secrets one call seals anew; whoever calls repeats it while
+// some are stale.
+const resealLimit = 2048
+
+func rotateRootKey(c *call) (any, error) {
+	cluster, err := c.cluster()
+	if err != nil {
+		return nil, err
+	}
+	return cluster.Reseal(c.ctx, resealLimit)
 }

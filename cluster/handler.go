@@ -56,8 +56,13 @@ func (h handler) Change(c peer.Change) error {
 // Health says how this node is doing.
 func (h handler) Health() peer.Health {
 	s := h.node.raft.Status()
+	sealKey := ""
+	if k := h.node.keys.Load(); k != nil {
+		sealKey = k.seal.ID()
+	}
 	return peer.Health{
-		ID: s.ID, Applied: s.Applied, Last: s.Last, Term: s.Term,
+		SealKey: sealKey,
+		ID:      s.ID, Applied: s.Applied, Last: s.Last, Term: s.Term,
 		Version: h.node.cfg.Version, Level: h.node.cfg.Level, Trouble: h.node.Trouble(),
 		Role: s.Role, Disk: s.Disk, Free: s.Free,
 	}

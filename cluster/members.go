@@ -165,7 +165,7 @@ func (n *Node) joinAt(ctx context.Context, address string) error {
 		if err != nil {
 			return err
 		}
-		if k.seal.ID() != card.SealKey {
+		if !k.seal.Knows(card.SealKey) {
 			return errors.New("the root key of this node is not that of the cluster; copy the cluster's root key here first")
 		}
 		// Before the leader knows of this node: it is called for its cluster at once.
@@ -173,7 +173,6 @@ func (n *Node) joinAt(ctx context.Context, address string) error {
 			return err
 		}
 	}
-	n.book.learn(card.ID, address)
 	c := peer.Change{Op: peer.Join, ID: n.ID(), Address: n.mesh.Address(), Level: n.cfg.Level}
 	for {
 		err := n.pool.Change(ctx, card.ID, address, c)
@@ -200,7 +199,12 @@ func (n *Node) Leave(ctx context.Context, force bool) error {
 		return err
 	}
 	if err := n.Change(ctx, peer.Change{Op: peer.Remove, ID: n.ID(), Force: force}); err != nil {
-		return err
+		select {
+		case <-n.removed: // the news was quicker than the answer
+			return nil
+		default:
+			return err
+		}
 	}
 	return n.markRemoved()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,6 +43,9 @@ func (w *town) config(i int) Config {
 	c := fast(w.t, w.dir)
 	c.Dir = filepath.Join(w.dir, fmt.Sprint("node", i))
 	c.Listen = "127.0.0.1:0"
+	if os.Getenv("TOWN_LOG") != "" {
+		c.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})).With("n", i)
+	}
 	c.Stable, c.ReconcileEvery, c.MeetEvery, c.CompareEvery = 0, 20*time.Millisecond, 100*time.Millisecond, 50*time.Millisecond
 	c.Raft.Heartbeat, c.Raft.Election, c.Raft.Lease = 300*time.Millisecond, 300*time.Millisecond, 300*time.Millisecond
 	certificate, key, err := w.authority.Issue(pki.Node, fmt.Sprint("node", i), nil, time.Now())

@@ -14,36 +14,37 @@ import (
 )
 
 // book knows addresses that are newer than those in the log's configuration: a
-// whole cluster may have moved, and then no leader can be reached to say so.
+// whole cluster may have moved, and then no leader can be reached to say so. Once the
+// configuration says something else than when an address was learnt, it is the newer.
 type book struct {
 	mu    sync.Mutex
-	known map[string]string // by id
+	known map[string]entry // by id
 }
 
-func (b *book) learn(id, address string) {
+// entry is where a member was met, and where the configuration said that it lives.
+type entry struct{ address, configured string }
+
+func (b *book) learn(id, address, configured string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.known == nil {
-		b.known = make(map[string]string)
+		b.known = make(map[string]entry)
 	}
-	b.known[id] = address
+	b.known[id] = entry{address, configured}
 }
 
-// forget drops what was learnt about a member whose entry in the configuration is
-// up to date again.
-func (b *book) forget(id string) {
+// lookup returns the newest address of a member, given what the configuration says.
+func (b *book) lookup(id, configured string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.known, id)
-}
-
-func (b *book) lookup(id, address string) string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if newer, ok := b.known[id]; ok {
-		return newer
+	e, ok := b.known[id]
+	switch {
+	case ok && e.configured == configured:
+		return e.address
+	case ok && e.address != configured:
+		delete(b.known, id)
 	}
-	return address
+	return configured
 }
 
 // raftNetwork carries the log over the mesh.
@@ -122,7 +123,8 @@ func (n *Node) meetPeers(ctx context.Context) {
 		if err != nil || card.Cluster != n.clusterID() {
 			continue
 		}
-		n.book.learn(card.ID, address)
+		m, _ := member(raft.Status{Members: members}, card.ID)
+		n.book.learn(card.ID, address, m.Address)
 		if len(members) == 0 {
 			continue // not let in yet
 		}
@@ -140,11 +142,6 @@ func (n *Node) meetPeers(ctx context.Context) {
 // announce makes the configuration say where this node lives, if it says otherwise.
 func (n *Node) announce(ctx context.Context) error {
 	members := n.raft.Status().Members
-	for _, m := range members {
-		if m.ID != n.ID() && n.book.lookup(m.ID, m.Address) == m.Address {
-			n.book.forget(m.ID)
-		}
-	}
 	for _, m := range members {
 		if m.ID != n.ID() || m.Address == n.mesh.Address() {
 			continue

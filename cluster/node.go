@@ -27,6 +27,7 @@ type Node struct {
 	feed    *feed.Feed
 	raft    *raft.Node
 	keys    atomic.Pointer[keys] // nil until the node belongs to a cluster
+	keeping sync.Mutex           // held by upkeep
 	birth   sync.Mutex           // held by Init and Join
 
 	mesh      *mesh.Mesh // nil for a node that is alone, as is pool
@@ -36,7 +37,8 @@ type Node struct {
 	health    healths
 	trouble   atomic.Pointer[string] // why the node is not fit for service
 	diverged  atomic.Bool            // its state is not that of the others
-	removed   chan struct{}          // closed when the node is no member any longer
+	rootCheck sync.Once
+	removed   chan struct{} // closed when the node is no member any longer
 	removing  sync.Once
 	removeErr error // of removing
 }
@@ -190,6 +192,9 @@ func (n *Node) Address() string {
 
 // Trouble says why the node is not fit for service; empty: it is.
 func (n *Node) Trouble() string {
+	if n.View().Store().ClusterID != "" {
+		n.rootCheck.Do(n.tryRoot)
+	}
 	if text := n.trouble.Load(); text != nil {
 		return *text
 	}

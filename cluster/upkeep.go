@@ -30,7 +30,26 @@ func (n *Node) upkeep(ctx context.Context) error {
 	if n.View().Store().ClusterID == "" {
 		return nil
 	}
+	n.keeping.Lock() // Init keeps up, too, and two would make two authorities
+	defer n.keeping.Unlock()
 	return errors.Join(n.raiseLevel(ctx), n.keepCertificate(ctx))
+}
+
+// tryRoot opens a secret of the store. A node with another root key replicates and
+// votes, but can verify no signature, so it is not fit for service.
+func (n *Node) tryRoot() {
+	k := n.keys.Load()
+	if k == nil {
+		return
+	}
+	for s := range k.secrets(n.View()) {
+		if _, err := k.seal.Open(s.of, s.sealed); err != nil {
+			n.log.Error("the root key is not that of the store", "error", err)
+			trouble := "the root key of this node does not open the store's secrets; give it the right one and restart it"
+			n.trouble.Store(&trouble)
+		}
+		return
+	}
 }
 
 // raiseLevel makes the leader allow what this build knows as soon as every member

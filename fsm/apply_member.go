@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"bytes"
 	"crypto/subtle"
 
 	"github.com/doorward/doorward/iam"
@@ -139,6 +140,47 @@ func (s *step) raiseLevel(c iam.RaiseLevel) *iam.Error {
 		s.put(iam.Change{Level: &iam.Level{Number: c.Level}})
 	}
 	return nil
+}
+
+// reseal counts those that it replaced. What is inside a secret nobody here can see;
+// whoever proposes has opened the old one.
+func (s *step) reseal(c iam.Reseal) *iam.Error {
+	for _, r := range c.Secrets {
+		if err := checkSealed(r.Now); err != nil {
+			return err
+		}
+		if change, ok := s.resealed(r); ok {
+			s.put(change)
+			s.count++
+		}
+	}
+	return nil
+}
+
+func (s *step) resealed(r iam.Resealed) (iam.Change, bool) {
+	switch r.Table {
+	case iam.TableAccessKeys:
+		if k, ok := s.view.AccessKey(iam.AccessKeyID(r.Name)); ok && bytes.Equal(k.Secret, r.Was) {
+			k = clone(k)
+			k.Secret = r.Now
+			return iam.Change{AccessKey: k}, true
+		}
+	case iam.TableSessions:
+		if n, ok := s.view.Session(iam.AccessKeyID(r.Name)); ok && bytes.Equal(n.Secret, r.Was) {
+			n = clone(n)
+			n.Secret = r.Now
+			return iam.Change{Session: n}, true
+		}
+	case iam.TableAuthorities:
+		for a := range s.view.Authorities() {
+			if a.Fingerprint == r.Name && bytes.Equal(a.Key, r.Was) {
+				a = clone(a)
+				a.Key = r.Now
+				return iam.Change{Authority: a}, true
+			}
+		}
+	}
+	return iam.Change{}, false
 }
 
 func checkHash(what string, hash []byte) *iam.Error {

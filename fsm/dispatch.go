@@ -129,6 +129,8 @@ func (s *step) doMember(c iam.Command) *iam.Error {
 		return s.raiseLevel(c)
 	case iam.Batch:
 		return s.batch(c)
+	case iam.Reseal:
+		return s.reseal(c)
 	}
 	panic("no handler")
 }

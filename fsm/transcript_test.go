@@ -283,6 +283,10 @@ func (s *session) set(v reflect.Value, value string) {
 		uid, gid, _ := strings.Cut(value, ":")
 		v.Set(reflect.ValueOf(&iam.POSIX{UID: uint32(s.number(uid)), GID: uint32(s.number(gid))}))
 		return
+	case iam.Resealed:
+		part := strings.Split(value, "/")
+		v.Set(reflect.ValueOf(iam.Resealed{Table: iam.Table(s.number(part[0])), Name: part[1], Was: iam.Sealed(part[2]), Now: iam.Sealed(part[3])}))
+		return
 	case iam.Use:
 		id, at, _ := strings.Cut(value, "@")
 		v.Set(reflect.ValueOf(iam.Use{Key: iam.AccessKeyID(id), Time: iam.Time(s.number(at))}))
@@ -403,6 +407,7 @@ var commands = []reflect.Type{
 	reflect.TypeFor[iam.SetAccountAlias](),
 	reflect.TypeFor[iam.PutAuthority](), reflect.TypeFor[iam.DeleteAuthority](), reflect.TypeFor[iam.CreateEnrolment](),
 	reflect.TypeFor[iam.TakeEnrolment](), reflect.TypeFor[iam.DeleteEnrolment](), reflect.TypeFor[iam.RaiseLevel](),
+	reflect.TypeFor[iam.Reseal](),
 }
 
 // TestEveryCommandIsInATranscript keeps the transcripts complete.

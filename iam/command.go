@@ -291,6 +291,18 @@ type RaiseLevel struct{ Level uint16 }
 // about identities may be in one; another batch may not.
 type Batch struct{ Commands []Command }
 
+// Reseal replaces sealed secrets by the same secrets under another key. One that has
+// changed meanwhile is passed over.
+type Reseal struct{ Secrets []Resealed }
+
+// Resealed is a secret of an access key, a session or an authority.
+type Resealed struct {
+	Table Table
+	Name  string
+	Was   Sealed
+	Now   Sealed
+}
+
 func (Initialize) command()              {}
 func (CreateUser) command()              {}
 func (UpdateUser) command()              {}
@@ -338,3 +350,4 @@ func (TakeEnrolment) command()           {}
 func (DeleteEnrolment) command()         {}
 func (RaiseLevel) command()              {}
 func (Batch) command()                   {}
+func (Reseal) command()                  {}

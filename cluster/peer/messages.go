@@ -68,6 +68,7 @@ type Health struct {
 	Version string
 	Level   uint16        // the newest feature level that its build knows
 	Trouble string        // why it is not fit for service; empty: it is
+	SealKey string        // id of the key that it seals with
 	Role    string        // Leader, Follower, Candidate
 	Disk    time.Duration // that a write to its log takes
 	Free    uint64        // bytes left on its disk

@@ -103,6 +103,17 @@ func (f *Files) Identity() (id Identity, from, until time.Time, err error) {
 	return id, m.own.Leaf.NotBefore, m.own.Leaf.NotAfter, err
 }
 
+// SignedBy reports whether an authority, its certificate in PEM, has signed the
+// member's, as the files say now.
+func (f *Files) SignedBy(authority []byte) bool {
+	m, err := f.read()
+	if err != nil {
+		return false
+	}
+	c, err := x509.ParseCertificate(decodePEM(authority, "CERTIFICATE"))
+	return err == nil && m.own.Leaf.CheckSignatureFrom(c) == nil
+}
+
 // Check reads the files and says what is wrong with them.
 func (f *Files) Check() error {
 	_, err := f.current()

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,6 +45,7 @@ func TestScripts(t *testing.T) {
 			"zip":    zipFolder,
 
 			"freeports": freePorts,
+			"httpget":   httpGet,
 		},
 	})
 }
@@ -191,4 +194,16 @@ func freePorts(ts *testscript.TestScript, neg bool, args []string) {
 		defer l.Close()
 		ts.Setenv(name, l.Addr().String())
 	}
+}
+
+// httpget URL asks without a signature; stdout then sees the answer.
+func httpGet(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: httpget URL")
+	}
+	answer, err := http.Get(args[0])
+	ts.Check(err)
+	defer answer.Body.Close()
+	_, err = io.Copy(ts.Stdout(), answer.Body)
+	ts.Check(err)
 }

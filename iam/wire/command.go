@@ -68,6 +68,7 @@ var kinds = []struct {
 	{iam.DeleteEnrolment{}, kind{45, 1, 2, as((*codec).deleteEnrolment)}},
 	{iam.RaiseLevel{}, kind{46, 1, 2, as((*codec).raiseLevel)}},
 	{iam.Batch{}, kind{47, 1, 2, as((*codec).batch)}},
+	{iam.Reseal{}, kind{48, 1, 2, as((*codec).reseal)}},
 }
 
 var (
@@ -423,5 +424,18 @@ func (c *codec) member(v *iam.Command) {
 			return
 		}
 		k.code(c, v)
+	})
+}
+
+func (c *codec) reseal(v *iam.Reseal) {
+	c.record(1, func() { list(c, &v.Secrets, c.resealed) })
+}
+
+func (c *codec) resealed(r *iam.Resealed) {
+	c.record(4, func() {
+		number(c, &r.Table)
+		text(c, &r.Name)
+		c.secret(&r.Was)
+		c.secret(&r.Now)
 	})
 }

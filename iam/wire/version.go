@@ -6,7 +6,7 @@ package wire
 //	   entry.go, snapshot.go and frame.go; the records of record.go and the
 //	   commands of command.go.
 //	2  2026-11: enrolments, authorities and the level itself, with the commands 41 to
-//	   47. An entry says the level of its kind, and not that of the build that wrote
+//	   48. An entry says the level of its kind, and not that of the build that wrote
 //	   it; a snapshot leaves tables of level 2 out while they are empty. So a store at
 //	   level 1 writes nothing that builds of level 1 cannot read.
 //

@@ -117,5 +117,15 @@ func (k *Keyring) Stale(sealed iam.Sealed) bool {
 	return len(sealed) < overhead || keyID(sealed[1:]) != k.current
 }
 
+// Knows reports whether the ring has the key of an id, current or former.
+func (k *Keyring) Knows(id string) bool {
+	for known := range k.keys {
+		if fmt.Sprintf("%x", known) == id {
+			return true
+		}
+	}
+	return false
+}
+
 // ID returns the id of the current key as hexadecimal text, for status displays.
 func (k *Keyring) ID() string { return fmt.Sprintf("%x", k.current) }

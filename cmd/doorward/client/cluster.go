@@ -134,3 +134,17 @@ func (c *Client) SaveSnapshot(ctx context.Context, w io.Writer, stale bool) erro
 	_, err = io.Copy(w, answer.Body)
 	return err
 }
+
+// Rotation is how far the secrets have come to be sealed with the current root key.
+type Rotation struct {
+	SealKey  string `json:"seal_key"`
+	Resealed int    `json:"resealed"`
+	Stale    int    `json:"stale"`
+}
+
+// RotateRootKey seals some secrets anew that a former root key has sealed.
+func (c *Client) RotateRootKey(ctx context.Context) (Rotation, error) {
+	var r Rotation
+	_, err := c.JSON(ctx, http.MethodPost, "/v1/cluster/rotate", nil, &r)
+	return r, err
+}

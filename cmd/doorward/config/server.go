@@ -18,6 +18,9 @@ type Server struct {
 	Plain bool        `yaml:"plain_http"`
 	// RootKey says where the key is that seals the secrets. Exactly one is set.
 	RootKey RootKey `yaml:"root_key"`
+	// FormerRootKey is another key that opens what it has sealed, while one replaces the
+	// other. At most one is set.
+	FormerRootKey RootKey `yaml:"former_root_key"`
 	// Peer is the port for other nodes and sidecars. Without Listen the node is alone.
 	Peer Peer `yaml:"peer"`
 	// Regions are those of the S3 servers. Default us-east-1.
@@ -128,6 +131,9 @@ func (s *Server) Validate() error {
 	}
 	if err := s.LDAP.validate(); err != nil {
 		return err
+	}
+	if n := count(s.FormerRootKey.File, s.FormerRootKey.Env, s.FormerRootKey.Credential, s.FormerRootKey.Passphrase); n > 1 {
+		return fmt.Errorf("%d of former_root_key.file, .env, .credential and .passphrase are set: set one or none", n)
 	}
 	if len(s.Regions) == 0 {
 		return errors.New("regions is empty: name the region of the S3 servers, such as us-east-1")

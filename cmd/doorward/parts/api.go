@@ -31,8 +31,13 @@ func API(node *cluster.Node, listener net.Listener, records string, limits api.L
 	if err != nil {
 		return nil, err
 	}
+	counted, err := newMetrics(node)
+	if err != nil {
+		return nil, errors.Join(err, calls.Close())
+	}
 	handler, err := api.New(api.Config{
 		Store: node, Secrets: node, Tokens: node, Log: log, Sidecars: follows{node}, Cluster: members{node}, Audit: calls, Limits: limits, Directory: directory,
+		Observe: counted.observe, Metrics: counted.handler(),
 		Ready: func() error { return errors.Join(ready(node), calls.Err()) },
 	})
 	if err != nil {

@@ -101,6 +101,12 @@ func (m members) WriteSnapshot(ctx context.Context, w io.Writer, stale bool) err
 	return m.node.WriteSnapshot(ctx, w, stale)
 }
 
+// Reseal seals secrets anew.
+func (m members) Reseal(ctx context.Context, limit int) (api.Rotation, error) {
+	r, err := m.node.Reseal(ctx, limit)
+	return api.Rotation{SealKey: r.SealKey, Resealed: r.Resealed, Stale: r.Stale}, refused(err)
+}
+
 // Leave takes this node out for good.
 func (m members) Leave(ctx context.Context, force bool) error {
 	return refused(m.node.Leave(ctx, force))

@@ -37,6 +37,10 @@ func Open(settings *config.Server, version string, log *slog.Logger) (*cluster.N
 	return node, nil
 }
 
+func source(key config.RootKey) seal.Source {
+	return seal.Source{File: key.File, Env: key.Env, Credential: key.Credential, Passphrase: key.Passphrase}
+}
+
 // clusterConfig translates the configuration.
 func clusterConfig(settings *config.Server, version string, log *slog.Logger) (cluster.Config, error) {
 	if err := settings.Validate(); err != nil {
@@ -44,9 +48,9 @@ func clusterConfig(settings *config.Server, version string, log *slog.Logger) (c
 	}
 	c := cluster.DefaultConfig()
 	c.Dir, c.Regions, c.Version = settings.Data, settings.Regions, version
-	c.Root = seal.Source{
-		File: settings.RootKey.File, Env: settings.RootKey.Env,
-		Credential: settings.RootKey.Credential, Passphrase: settings.RootKey.Passphrase,
+	c.Root = source(settings.RootKey)
+	if former := source(settings.FormerRootKey); former != (seal.Source{}) {
+		c.Former = []seal.Source{former}
 	}
 	peer := settings.Peer
 	c.Listen, c.Advertise, c.Peers = peer.Listen, peer.Advertise, peer.Known
