@@ -2,6 +2,7 @@ package main
 
 import (
 	"image/color"
+	"math"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -26,6 +27,13 @@ func plotLines(file, title, x, y string, lines []line) error {
 	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
 	p.X.Tick.Marker, p.Y.Tick.Marker = plot.LogTicks{Prec: -1}, plot.LogTicks{Prec: -1}
 	p.Legend.Top, p.Legend.Left = true, true
+	least := math.Inf(1)
+	for _, l := range lines {
+		for _, at := range l.points {
+			least = min(least, at.Y)
+		}
+	}
+	p.Y.Min = math.Pow(10, math.Floor(math.Log10(least))) // a whole decade has a label
 	p.Add(plotter.NewGrid())
 	for i, l := range lines {
 		curve, points, err := plotter.NewLinePoints(l.points)
