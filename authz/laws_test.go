@@ -110,7 +110,7 @@ func shuffle(r *rand.Rand, set PolicySet) PolicySet {
 
 func TestSuppliedFactsSettleANeed(t *testing.T) {
 	needs := 0
-	rapid.Check(t, func(t *rapid.T) {
+	settle := func(t *rapid.T) {
 		g, p := drawCase(t)
 		g.request.Context.Leave(AllFacts)
 		g.request.Context.SetTags(policy.S3ExistingObjectTag, nil)
@@ -136,10 +136,13 @@ func TestSuppliedFactsSettleANeed(t *testing.T) {
 		case before.Effect != Need && after.Effect != before.Effect:
 			t.Fatalf("%v was decided without asking and became %v\n%s", before.Effect, after.Effect, describe(p, g.request))
 		}
-	})
-	if needs == 0 {
-		t.Error("no case was open")
 	}
+	for range 10 { // few cases are open
+		if rapid.Check(t, settle); needs > 5 {
+			return
+		}
+	}
+	t.Errorf("only %d cases were open", needs)
 }
 
 func factsOf(k keyRef) Facts {
