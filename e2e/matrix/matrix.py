@@ -1,6 +1,5 @@
 """Runs the steps of a matrix with boto3: one process, one JSON document in, one out."""
 import json
-
 import sys
 
 import boto3
