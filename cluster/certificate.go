@@ -38,6 +38,7 @@ func (n *Node) keepCertificate(ctx context.Context) error {
 	}
 	authorities := authoritiesOf(n.View())
 	id, from, until, err := n.cfg.TLS.Identity()
+	defer func() { n.certified.Store(n.cfg.TLS.Check() == nil) }()
 	if err == nil && !enrol.Due(from, until, n.cfg.Now()) && n.cfg.TLS.SignedBy([]byte(n.View().Authority().Certificate)) {
 		return n.cfg.TLS.KeepAuthorities(authorities)
 	}

@@ -37,8 +37,9 @@ type Node struct {
 	health    healths
 	trouble   atomic.Pointer[string] // why the node is not fit for service
 	diverged  atomic.Bool            // its state is not that of the others
-	rootCheck sync.Once
-	removed   chan struct{} // closed when the node is no member any longer
+	opened    atomic.Bool            // the root key opens the store's secrets
+	certified atomic.Bool            // it has a certificate, if it keeps its own
+	removed   chan struct{}          // closed when the node is no member any longer
 	removing  sync.Once
 	removeErr error // of removing
 }
@@ -192,11 +193,14 @@ func (n *Node) Address() string {
 
 // Trouble says why the node is not fit for service; empty: it is.
 func (n *Node) Trouble() string {
-	if n.View().Store().ClusterID != "" {
-		n.rootCheck.Do(n.tryRoot)
-	}
 	if text := n.trouble.Load(); text != nil {
 		return *text
+	}
+	if !n.opens() {
+		return "the root key of this node does not open the store's secrets; give it the right one and restart it"
+	}
+	if n.cfg.OwnTLS && !n.certified.Load() {
+		return "this node has no certificate yet"
 	}
 	return ""
 }

@@ -18,7 +18,13 @@ func (n *Node) upkeepLoop(ctx context.Context) error {
 		if err := n.upkeep(ctx); err != nil && ctx.Err() == nil {
 			n.log.Warn("upkeep", "error", err)
 		}
+		// The state may come right after the start.
+		born := n.feed.News()
+		if n.View().Store().ClusterID != "" {
+			born = nil
+		}
 		select {
+		case <-born:
 		case <-tick.C:
 		case <-ctx.Done():
 			return ctx.Err()
@@ -35,21 +41,23 @@ func (n *Node) upkeep(ctx context.Context) error {
 	return errors.Join(n.raiseLevel(ctx), n.keepCertificate(ctx))
 }
 
-// tryRoot opens a secret of the store. A node with another root key replicates and
-// votes, but can verify no signature, so it is not fit for service.
-func (n *Node) tryRoot() {
+// opens reports whether the root key opens the secrets of the store. A node with
+// another root key replicates and votes, but can verify no signature, so it is not
+// fit for service. While the log is replayed the answer may be no, about secrets that
+// have been sealed anew since; a yes is final.
+func (n *Node) opens() bool {
 	k := n.keys.Load()
-	if k == nil {
-		return
+	if n.opened.Load() || k == nil {
+		return true
 	}
 	for s := range k.secrets(n.View()) {
 		if _, err := k.seal.Open(s.of, s.sealed); err != nil {
-			n.log.Error("the root key is not that of the store", "error", err)
-			trouble := "the root key of this node does not open the store's secrets; give it the right one and restart it"
-			n.trouble.Store(&trouble)
+			return false
 		}
-		return
+		n.opened.Store(true)
+		break
 	}
+	return true
 }
 
 // raiseLevel makes the leader allow what this build knows as soon as every member
