@@ -35,8 +35,8 @@ test-unit: ## run the tests of the core
 	$(GO) test -timeout 15m $$($(GO) list ./... | grep -v /cluster/clustertest)
 	TMPDIR=$(MEMORY) $(GO) test -timeout 15m ./cluster/clustertest
 
-test-peers: ## run the tests that ask other engines the same questions
-	for m in bench policyoracle; do (cd $$m && $(GO) vet ./... && $(GO) test ./...) || exit 1; done
+test-peers: ## run the tests of the nested modules that need nothing installed
+	for m in bench policyoracle sidecar/extauthz; do (cd $$m && $(GO) vet ./... && $(GO) test ./...) || exit 1; done
 
 test-e2e: build gateway ## run the tests with a real S3 server and real clients
 	$(GO) vet -C e2e ./...
