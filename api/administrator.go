@@ -18,9 +18,13 @@ func (c *call) keepsAdministrator(cmd iam.Command) error {
 	if !c.administers(c.view, self) {
 		return nil
 	}
-	after, refused := fsm.Try(c.view, c.now, cmd)
-	if refused != nil || c.administers(after, self) {
-		return nil // a refusal is the log's to word
+	rehearsal := fsm.Rehearse(c.view, c.now)
+	if refused := rehearsal.Do(cmd); refused != nil {
+		return nil // the log words it
+	}
+	after := rehearsal.View()
+	if c.administers(after, self) {
+		return nil
 	}
 	for u := range after.Users(c.caller.account, "") {
 		if c.administers(after, u.Ref()) {
