@@ -10,7 +10,7 @@ MODULES := $(patsubst %/go.mod,%,$(wildcard go.mod */go.mod */*/go.mod))
 MEMORY  := $(shell test -w /dev/shm && echo /dev/shm || echo $${TMPDIR:-/tmp})
 
 .DEFAULT_GOAL := help
-.PHONY: help build gateway demo test test-unit test-peers test-e2e check-format lint fuzz fuzz-policy bench clean
+.PHONY: help build gateway demo test test-unit test-peers test-e2e check-format lint fuzz fuzz-policy bench image compose-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,13 @@ fuzz-policy: ## compare the compiled policy engine with the reference on CASES r
 bench: ## measure beside the peers, and write bench/RESULTS.md and its pictures
 	$(BUILD) -C bench -o ../$(BIN)/results ./cmd/results
 	cd bench && ../$(BIN)/results
+
+image: build ## build the container image doorward
+	docker build -q -t doorward .
+
+compose-test: ## three nodes in containers: kill, cut off, heal (says so where there is no Docker engine)
+	@if docker info >/dev/null 2>&1; then $(MAKE) --no-print-directory image; fi
+	@deploy/compose/test
 
 clean: ## remove what was built
 	rm -rf $(BIN)
