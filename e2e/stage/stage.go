@@ -1,6 +1,7 @@
 // Package stage sets up what the story and the client tests play on: a Doorward
-// in dev mode and a stock versitygw that asks it on every request, both real
-// binaries on loopback with their data in one folder.
+// in dev mode ([Start]), or a store of three nodes with a sidecar ([StartFleet]), and a
+// stock versitygw that asks on every request. All are real binaries on loopback with
+// their data in one folder.
 package stage
 
 import (
@@ -38,7 +39,6 @@ type Stage struct {
 	Dir       string
 
 	config   Config
-	gateway  string // host:port of the gateway
 	api      string // host:port of the API
 	doorward *process
 	server   *process
@@ -64,9 +64,6 @@ func Start(ctx context.Context, config Config) (*Stage, error) {
 
 func (s *Stage) start(ctx context.Context) (err error) {
 	if s.api, err = freeAddress(); err != nil {
-		return err
-	}
-	if s.gateway, err = freeAddress(); err != nil {
 		return err
 	}
 	if err := s.startDoorward(ctx); err != nil {
@@ -111,29 +108,38 @@ func (s *Stage) startDoorward(ctx context.Context) error {
 	return nil
 }
 
-// startGateway runs versitygw with a root key of its own that nobody uses, object
-// data and metadata in plain folders, and Doorward's socket as its only authority.
-func (s *Stage) startGateway(ctx context.Context) error {
+func (s *Stage) startGateway(ctx context.Context) (err error) {
 	var r ready
 	if err := readJSON(filepath.Join(s.Dir, "ready.json"), &r); err != nil {
 		return err
 	}
-	data, meta := filepath.Join(s.Dir, "objects"), filepath.Join(s.Dir, "metadata")
+	s.server, s.S3, err = startGateway(ctx, s.config, r.Socket)
+	return err
+}
+
+// startGateway runs versitygw with a root key of its own that nobody uses, object
+// data and metadata in plain folders, and Doorward's socket as its only authority. It
+// returns its URL.
+func startGateway(ctx context.Context, config Config, socket string) (*process, string, error) {
+	data, meta := filepath.Join(config.Dir, "objects"), filepath.Join(config.Dir, "metadata")
 	for _, dir := range []string{data, meta} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return err
+			return nil, "", err
 		}
 	}
+	address, err := freeAddress()
+	if err != nil {
+		return nil, "", err
+	}
 	env := []string{"ROOT_ACCESS_KEY=gateway" + rand.Text()[:8], "ROOT_SECRET_KEY=" + rand.Text()}
-	var err error
-	s.server, err = start(ctx, filepath.Join(s.Dir, "versitygw.log"), env, s.config.Gateway,
-		"--quiet", "--health", "/healthz", "--port", s.gateway, "--iam-standalone-endpoint", r.Socket,
+	server, err := start(ctx, filepath.Join(config.Dir, "versitygw.log"), env, config.Gateway,
+		"--quiet", "--health", "/healthz", "--port", address, "--iam-standalone-endpoint", socket,
 		"posix", "--sidecar", meta, data)
 	if err != nil {
-		return err
+		return nil, "", err
 	}
-	s.S3 = "http://" + s.gateway
-	return s.server.until(ctx, func() error { return answers(ctx, s.S3+"/healthz") })
+	url := "http://" + address
+	return server, url, server.until(ctx, func() error { return answers(ctx, url+"/healthz") })
 }
 
 func readJSON(file string, into any) error {
