@@ -234,6 +234,11 @@ func (n *Node) TakeSnapshot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// The library would write the same snapshot again, and fail within a millisecond of
+	// the one before, because its name is that of the millisecond.
+	if list, err := n.snaps.List(); err == nil && len(list) > 0 && list[0].Index >= r.AppliedIndex() {
+		return nil
+	}
 	if err := await(ctx, n, r.Snapshot()); err != nil && !errors.Is(err, hraft.ErrNothingNewToSnapshot) {
 		return fmt.Errorf("raft: snapshot: %w", err)
 	}
