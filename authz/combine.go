@@ -3,6 +3,17 @@ package authz
 // combine decides from the verdicts of the layers, none of which denied, in the
 // manner of [Reference]: by the rules for one account and across accounts.
 func (e *engine) combine(r *Request, bucket *BucketPolicy) Decision {
+	sameOwner := r.ResourceAccount == "" || r.ResourceAccount == r.Principal.Account
+	if bucket == nil && sameOwner && e.plain() {
+		// Nothing but the identity policies has a say, as is the case for most.
+		switch v := &e.verdicts[IdentityLayer]; {
+		case v.allowed == no:
+			return Decision{Effect: Deny, Layer: IdentityLayer, Statement: -1}
+		case v.allowed == yes && !e.openDeny:
+			e.set = e.authority.identity
+			return e.decision(Allow, IdentityLayer, v)
+		}
+	}
 	s := standing{
 		guardRails: e.verdicts[ServiceControlLayer].allowed,
 		narrowing:  yes,
@@ -10,7 +21,7 @@ func (e *engine) combine(r *Request, bucket *BucketPolicy) Decision {
 		identity:   e.verdicts[IdentityLayer].allowed,
 		boundary:   yes,
 		session:    truthOf(e.caller.Type != FederatedUser),
-		sameOwner:  r.ResourceAccount == "" || r.ResourceAccount == r.Principal.Account,
+		sameOwner:  sameOwner,
 	}
 	if e.authority.parent != nil {
 		s.narrowing, s.identity, s.own = s.identity, e.verdicts[ParentLayer].allowed, ParentLayer
@@ -36,6 +47,12 @@ func (e *engine) combine(r *Request, bucket *BucketPolicy) Decision {
 		return Decision{Effect: Need, Statement: -1, Missing: e.missing}
 	}
 	return e.grant(&s, bucket)
+}
+
+// plain reports whether nothing limits what the identity policies allow.
+func (e *engine) plain() bool {
+	a, who := e.authority, e.caller.Type
+	return a.parent == nil && a.boundary == nil && a.session == nil && len(a.guardRails) == 0 && (who == User || who == AssumedRole)
 }
 
 // standing is how a request stands with each limit. Index g of resource says
