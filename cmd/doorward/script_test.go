@@ -196,12 +196,22 @@ func freePorts(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// httpget URL asks without a signature; stdout then sees the answer.
+// httpget URL [NAME:VALUE] asks without a signature, with a header field; a value
+// that begins with @ names a file. stdout then sees the answer.
 func httpGet(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: httpget URL")
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: httpget URL [NAME:VALUE]")
 	}
-	answer, err := http.Get(args[0])
+	question, err := http.NewRequest(http.MethodGet, args[0], nil)
+	ts.Check(err)
+	if len(args) == 2 {
+		name, value, _ := strings.Cut(args[1], ":")
+		if file, isFile := strings.CutPrefix(value, "@"); isFile {
+			value = strings.TrimSpace(ts.ReadFile(file))
+		}
+		question.Header.Set(name, value)
+	}
+	answer, err := http.DefaultClient.Do(question)
 	ts.Check(err)
 	defer answer.Body.Close()
 	_, err = io.Copy(ts.Stdout(), answer.Body)

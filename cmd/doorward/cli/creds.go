@@ -48,6 +48,7 @@ session ends. --format env prints lines for a shell to evaluate.`,
 		},
 	}
 	flags.add(cmd)
+	cmd.AddCommand(newCredsServe(a))
 	cmd.Flags().StringVar(&format, "format", "process", "`FORM` of the output: process or env")
 	cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"process", "env"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd

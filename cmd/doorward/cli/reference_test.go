@@ -55,13 +55,13 @@ func writeReference(root *cobra.Command) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# The command line\n\nMade from the commands themselves; do not edit.\n\n%s\n\n## Contents\n\n", root.Long)
 	walk(root, func(cmd *cobra.Command) {
-		if cmd != root && cmd.RunE != nil && !cmd.HasSubCommands() {
+		if cmd != root && cmd.RunE != nil && !groups(cmd) {
 			fmt.Fprintf(&b, "- [`%s`](#%s): %s\n", cmd.CommandPath(), strings.ReplaceAll(cmd.CommandPath(), " ", "-"), cmd.Short)
 		}
 	})
 	fmt.Fprintf(&b, "\n## Flags of every command\n\n```\n%s```\n", root.PersistentFlags().FlagUsages())
 	walk(root, func(cmd *cobra.Command) {
-		if cmd == root || cmd.HasSubCommands() {
+		if cmd == root || groups(cmd) {
 			return
 		}
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n```\n%s\n```\n", cmd.CommandPath(), longOf(cmd), cmd.UseLine())
@@ -71,6 +71,12 @@ func writeReference(root *cobra.Command) string {
 		fmt.Fprintf(&b, "\nExamples:\n\n```\n%s\n```\n", unindented(cmd.Example))
 	})
 	return b.String()
+}
+
+// groups reports whether cmd only holds others together. One with flags of its own
+// does something itself.
+func groups(cmd *cobra.Command) bool {
+	return cmd.HasSubCommands() && !cmd.LocalNonPersistentFlags().HasFlags()
 }
 
 func longOf(cmd *cobra.Command) string {

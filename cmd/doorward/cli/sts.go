@@ -43,23 +43,29 @@ func (s *assumption) add(cmd *cobra.Command) {
 
 // begin asks the store for the session.
 func (s *assumption) begin(cmd *cobra.Command, a *app) (client.Session, client.Meta, error) {
+	c, wanted, err := s.prepare(cmd, a)
+	if err != nil {
+		return client.Session{}, client.Meta{}, err
+	}
+	return c.AssumeRole(cmd.Context(), wanted)
+}
+
+// prepare reads what the flags name, and asks nobody but the user.
+func (s *assumption) prepare(cmd *cobra.Command, a *app) (*client.Client, client.AssumeRole, error) {
 	wanted := client.AssumeRole{Role: iam.ARN(s.role), Name: s.name, Duration: s.duration}
 	if s.duration%time.Second != 0 {
-		return client.Session{}, client.Meta{}, withHint(fmt.Errorf("duration %v is not in whole seconds", s.duration),
+		return nil, client.AssumeRole{}, withHint(fmt.Errorf("duration %v is not in whole seconds", s.duration),
 			"For example --duration 15m or --duration 900s.")
 	}
 	if s.policy != "" {
 		document, err := a.readDocument(s.policy)
 		if err != nil {
-			return client.Session{}, client.Meta{}, err
+			return nil, client.AssumeRole{}, err
 		}
 		wanted.Policy = document
 	}
 	c, err := s.client(cmd, a)
-	if err != nil {
-		return client.Session{}, client.Meta{}, err
-	}
-	return c.AssumeRole(cmd.Context(), wanted)
+	return c, wanted, err
 }
 
 // client returns a client that signs as the flags say.
