@@ -15,7 +15,7 @@ import (
 // from other goroutines, and cannot step down, because the goroutine that would is
 // the one that hangs (hashicorp/raft#503). Only the end of the process helps.
 func (n *Node) watch(ctx context.Context) {
-	tick := time.NewTicker(n.cfg.StallWarning / 5)
+	tick := time.NewTicker(n.cfg.StallWarning / 20)
 	defer tick.Stop()
 	for {
 		select {

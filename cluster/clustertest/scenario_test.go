@@ -24,6 +24,7 @@ func in(t *testing.T, n int, tune func(*cluster.Config), scenario func(*testing.
 	synctest.Test(t, func(t *testing.T) {
 		w := New(t, n, tune)
 		w.Load(4, 1)
+		time.Sleep(200 * time.Millisecond) // the load runs before anything happens
 		scenario(t, w)
 		w.Verify()
 	})
