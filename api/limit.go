@@ -57,14 +57,7 @@ func (l *limiter) allow(source netip.Addr, now time.Time) bool {
 	if l.limits.Requests < 0 {
 		return true
 	}
-	bits := source.BitLen()
-	if source.Is6() {
-		bits = 64
-	}
-	site, err := source.Prefix(bits)
-	if err != nil {
-		site = netip.Prefix{} // no address: one source
-	}
+	site := lockout.Site(source)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	bucket := l.sources[site]

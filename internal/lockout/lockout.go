@@ -162,16 +162,19 @@ func (t *Table) shard(p pair) *shard {
 	return &t.shards[maphash.Comparable(t.seed, p)%shards]
 }
 
-// pairOf takes an IPv6 source by its /64, which is one site.
-func pairOf(key string, source netip.Addr) pair {
+func pairOf(key string, source netip.Addr) pair { return pair{key, Site(source)} }
+
+// Site is what counts as one source: an IPv4 address, or the /64 of an IPv6 address,
+// which is one site; the zero Prefix for no address.
+func Site(source netip.Addr) netip.Prefix {
 	source = source.Unmap().WithZone("")
 	bits := source.BitLen()
 	if source.Is6() {
 		bits = 64
 	}
-	prefix, err := source.Prefix(bits)
+	site, err := source.Prefix(bits)
 	if err != nil {
-		return pair{key: key} // no address: one source
+		return netip.Prefix{}
 	}
-	return pair{key, prefix}
+	return site
 }
