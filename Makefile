@@ -40,6 +40,7 @@ test-peers: ## run the tests of the nested modules that need nothing installed
 
 test-e2e: build gateway ## run the tests with a real S3 server and real clients
 	$(GO) vet -C e2e ./...
+	DOORWARD_VERSITYGW=$(CURDIR)/$(BIN)/versitygw $(GO) test -count=1 -run '^TestConformance$$' ./api
 	$(GO) test -C e2e -count=1 -timeout 15m ./...
 
 lint: check-format ## vet and staticcheck in every module
