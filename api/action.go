@@ -217,6 +217,8 @@ var stsActions = []action{
 	begins("GetFederationToken", getFederationToken, federatedName, sessionPolicy, policyARNs, durationSeconds, tags),
 	withToken(begins("AssumeRoleWithWebIdentity", assumeRoleWithWebIdentity,
 		roleARN.required(), sessionName.required(), webToken, providerID, sessionPolicy, policyARNs, durationSeconds)),
+	withToken(begins("AssumeRoleWithSAML", assumeRoleWithSAML,
+		roleARN.required(), samlProvider, samlAssertion, sessionPolicy, policyARNs, durationSeconds)),
 	withToken(begins("AssumeRoleWithLDAPIdentity", assumeRoleWithLDAPIdentity, ldapName, ldapPassword, durationSeconds)),
 	asks("GetAccessKeyInfo", getAccessKeyInfo, accessKeyID.required()),
 }

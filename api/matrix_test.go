@@ -122,7 +122,7 @@ var matrix = map[string]matrixRow{
 // withoutPermission are the calls that need none: anybody may ask who they are, and
 // the sessions of AssumeRole and GetSessionToken give nothing that the caller has
 // not, or what a trust policy grants.
-var withoutPermission = []string{"GetCallerIdentity", "AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithLDAPIdentity", "GetSessionToken"}
+var withoutPermission = []string{"GetCallerIdentity", "AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML", "AssumeRoleWithLDAPIdentity", "GetSessionToken"}
 
 func TestTheMatrixIsComplete(t *testing.T) {
 	for name := range actions {

@@ -63,6 +63,14 @@ func (p *identityProvider) token(claims string) string {
 	return text + "." + encode(signature)
 }
 
+func TestSAMLIsRefusedByName(t *testing.T) {
+	a := newWorld(t).call(credentials{}, "AssumeRoleWithSAML", "RoleArn", "arn:aws:iam::000000000000:role/r",
+		"PrincipalArn", "arn:aws:iam::000000000000:saml-provider/adfs", "SAMLAssertion", "PHNhbWw+")
+	if a.status != 400 || a.code != "InvalidAction" || !strings.Contains(a.message, "AssumeRoleWithWebIdentity") {
+		t.Errorf("%d %s: %s", a.status, a.code, a.message)
+	}
+}
+
 func TestAssumeRoleWithWebIdentity(t *testing.T) {
 	idp := newIdentityProvider(t)
 	w := newWorldAs(t, Config{Identity: idp.verifier()})
@@ -74,6 +82,9 @@ func TestAssumeRoleWithWebIdentity(t *testing.T) {
 	ci := role("ci", allowed+`,"Condition":{"StringEquals":{"idp.example.com:aud":"app"},"StringLike":{"idp.example.com:sub":"repo:acme/*"}}}`)
 	groups := role("groups", allowed+`,"Condition":{"ForAnyValue:StringEquals":{"idp.example.com:groups":"admins"}}}`)
 	banned := role("banned", allowed+`},{"Effect":"Deny","Principal":"*","Action":"*","Condition":{"StringEquals":{"idp.example.com:sub":"mallory"}}}`)
+	barred := role("barred", allowed+`},{"Effect":"Deny","NotPrincipal":{"Federated":"`+provider+`x"},"Action":"*"}`)
+	elsewhere := role("elsewhere", strings.Replace(allowed, provider, provider+"x", 1)+`}`)
+	open := role("open", allowed+`}`)
 	users := role("users", `{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:*"}`)
 	w.must(w.root, "PutRolePolicy", "RoleName", "ci", "PolicyName", "p", "PolicyDocument", allow("iam:ListUsers", "*"))
 	claims := func(sub, aud, more string) string {
@@ -96,6 +107,10 @@ func TestAssumeRoleWithWebIdentity(t *testing.T) {
 		{"a claim without the value", groups, idp.token(claims("me", `"app"`, `,"groups":["users"]`)), 400, "InvalidIdentityToken"},
 		{"nobody special", banned, idp.token(claims("me", `"app"`, "")), 200, ""},
 		{"an explicit deny", banned, idp.token(claims("mallory", `"app"`, "")), 403, "AccessDenied"},
+		{"a Deny for all but another provider", barred, idp.token(claims("me", `"app"`, "")), 403, "AccessDenied"},
+		{"a role for a provider that does not exist", elsewhere, idp.token(claims("me", `"app"`, "")), 403, "AccessDenied"},
+		{"a role without conditions", open, idp.token(claims("me", `"app"`, "")), 200, ""},
+		{"a token of a provider that does not exist", ci, idp.token(strings.Replace(claims("repo:acme/web", `"app"`, ""), "idp.", "other.", 1)), 400, "InvalidIdentityToken"},
 		{"a role for users is not one for tokens", users, idp.token(claims("me", `"app"`, "")), 403, "AccessDenied"},
 		{"a role that there is none of", ci + "x", idp.token(claims("repo:acme/web", `"app"`, "")), 403, "AccessDenied"},
 		{"a token with no signature", ci, strings.TrimRight(idp.token(claims("repo:acme/web", `"app"`, "")), "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-"), 400, "InvalidIdentityToken"},

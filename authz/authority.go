@@ -89,10 +89,10 @@ func (e *engine) granted(g grant) *verdict {
 // soon as one denies.
 func (e *engine) ask(bucket *BucketPolicy) bool {
 	a, who := e.authority, e.caller.Type
-	if who != Anonymous && !e.askGuardRails() {
+	if !who.outside() && !e.askGuardRails() {
 		return false
 	}
-	if who != Anonymous && who != Root {
+	if !who.outside() && who != Root {
 		ok := e.askLayer(IdentityLayer, a.identity) && e.askLayer(ParentLayer, a.parent) &&
 			e.askLayer(BoundaryLayer, a.boundary) && e.askLayer(SessionLayer, a.session)
 		if !ok {

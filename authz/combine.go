@@ -67,7 +67,7 @@ type standing struct {
 
 func (s *standing) allowed(who PrincipalType) truth {
 	switch {
-	case who == Anonymous:
+	case who.outside():
 		return s.resource[accountGrant]
 	case who == Root:
 		return min(s.guardRails, max(s.resource[accountGrant], truthOf(s.sameOwner)))
@@ -83,9 +83,9 @@ func (s *standing) allowed(who PrincipalType) truth {
 
 // refusing is the first layer that does not allow.
 func (s *standing) refusing(who PrincipalType) Layer {
-	user := who != Anonymous && who != Root
+	user := !who.outside() && who != Root
 	switch {
-	case who != Anonymous && s.guardRails == no:
+	case !who.outside() && s.guardRails == no:
 		return ServiceControlLayer
 	case user && s.narrowing == no:
 		return IdentityLayer
@@ -120,7 +120,7 @@ func (e *engine) grant(s *standing, bucket *BucketPolicy) Decision {
 	switch who := e.caller.Type; {
 	case who == Root && s.sameOwner:
 		return Decision{Effect: Allow, Layer: RootLayer, Statement: -1}
-	case who == Root || who == Anonymous:
+	case who == Root || who.outside():
 	case min(s.identity, s.boundary, s.session) == yes:
 		e.set = e.authority.identity
 		return e.decision(Allow, IdentityLayer, &e.verdicts[IdentityLayer])

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/doorward/doorward/authz/policy"
@@ -17,6 +18,7 @@ var (
 	federated   = Principal{Type: FederatedUser, Account: "111122223333", ARN: "arn:aws:sts::111122223333:federated-user/f", UserARN: "arn:aws:iam::111122223333:user/alice"}
 	root        = Principal{Type: Root, Account: "111122223333", ARN: "arn:aws:iam::111122223333:root"}
 	nobody      = Principal{}
+	bearer      = Principal{Type: WebIdentity, ARN: "arn:aws:iam::111122223333:oidc-provider/idp.example.com"}
 )
 
 const (
@@ -34,6 +36,18 @@ func grantTo(principal string) *Policy {
 		principal = `{"AWS":"` + principal + `"}`
 	}
 	return &Policy{"bucket", `{"Version":"2012-10-17","Statement":{"Sid":"Grant","Effect":"Allow","Principal":` + principal + `,"Action":"*","Resource":"*"}}`}
+}
+
+// federatedGrant is a policy with statements about an identity provider, each EFFECT
+// and its principal element.
+func federatedGrant(statements ...string) *Policy {
+	var list []string
+	for n, st := range statements {
+		effect, principal, _ := strings.Cut(st, " ")
+		principal = strings.ReplaceAll(strings.ReplaceAll(principal, "IDP", string(bearer.ARN)), "'", `"`)
+		list = append(list, fmt.Sprintf(`{"Sid":"S%d","Effect":%q,%s,"Action":"*","Resource":"*"}`, n, effect, principal))
+	}
+	return &Policy{"bucket", `{"Version":"2012-10-17","Statement":[` + strings.Join(list, ",") + `]}`}
 }
 
 func one(document string) PolicySet { return PolicySet{{"p", document}} }
@@ -103,6 +117,21 @@ func TestDecisions(t *testing.T) {
 		{"the root user is under the bucket policy's Deny", root, "", Policies{Resource: &Policy{"bucket", `{"Statement":{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}}`}}, 0, "DENY explicit resource bucket#0 "},
 		{"the root user of another account needs a grant", root, other, Policies{}, 0, "DENY resource"},
 		{"the root user of another account with a grant", root, other, Policies{Resource: grantTo("111122223333")}, 0, "ALLOW resource bucket#0 Grant"},
+
+		{"who has a provider's token is let in by the provider's name", bearer, "", Policies{Resource: federatedGrant(`Allow 'Principal':{'Federated':'IDP'}`)}, 0, "ALLOW resource bucket#0 S0"},
+		{"a provider among other principals", bearer, "", Policies{Resource: federatedGrant(`Allow 'Principal':{'AWS':'*','Federated':['arn:aws:iam::111122223333:oidc-provider/x','IDP']}`)}, 0, "ALLOW resource bucket#0 S0"},
+		{"another provider is none", bearer, "", Policies{Resource: federatedGrant(`Allow 'Principal':{'Federated':'IDP/x'}`)}, 0, "DENY resource"},
+		{"a provider's ARN is no AWS principal", bearer, "", Policies{Resource: federatedGrant(`Allow 'Principal':{'AWS':'IDP'}`)}, 0, "DENY resource"},
+		{"a grant to everyone lets no token in", bearer, "", Policies{Resource: federatedGrant(`Allow 'Principal':'*'`)}, 0, "DENY resource"},
+		{"nor does a grant to all but somebody", bearer, "", Policies{Resource: federatedGrant(`Allow 'NotPrincipal':{'AWS':'444455556666'}`)}, 0, "DENY resource"},
+		{"nor to all but the provider", bearer, "", Policies{Resource: federatedGrant(`Allow 'NotPrincipal':{'Federated':'IDP'}`)}, 0, "DENY resource"},
+		{"a Deny for everyone is for tokens too", bearer, "", Policies{Resource: federatedGrant(`Allow 'Principal':{'Federated':'IDP'}`, `Deny 'Principal':'*'`)}, 0, "DENY explicit resource bucket#1 S1"},
+		{"a Deny for a provider", bearer, "", Policies{Resource: federatedGrant(`Allow 'Principal':{'Federated':'IDP'}`, `Deny 'Principal':{'Federated':'IDP'}`)}, 0, "DENY explicit resource bucket#1 S1"},
+		{"a Deny for an account is not for its provider", bearer, "", Policies{Resource: federatedGrant(`Allow 'Principal':{'Federated':'IDP'}`, `Deny 'Principal':{'AWS':'111122223333'}`)}, 0, "ALLOW resource bucket#0 S0"},
+		{"a Deny for all but the provider", bearer, "", Policies{Resource: federatedGrant(`Allow 'Principal':{'Federated':'IDP'}`, `Deny 'NotPrincipal':{'Federated':'IDP'}`)}, 0, "ALLOW resource bucket#0 S0"},
+		{"a Deny for all but another", bearer, "", Policies{Resource: federatedGrant(`Allow 'Principal':{'Federated':'IDP'}`, `Deny 'NotPrincipal':{'Federated':'IDP/x'}`)}, 0, "DENY explicit resource bucket#1 S1"},
+		{"a token has no policies, and no guard rail speaks on it", bearer, "", Policies{Identity: one(denyAll), ServiceControl: []PolicySet{one(denyAll)}, Resource: federatedGrant(`Allow 'Principal':{'Federated':'IDP'}`)}, 0, "ALLOW resource bucket#0 S0"},
+		{"a user is not the provider", callerAlice, "", Policies{Resource: federatedGrant(`Allow 'Principal':{'Federated':'IDP'}`)}, 0, "DENY identity"},
 
 		{"an open Allow needs its facts", callerAlice, "", Policies{Identity: one(tagged)}, AllFacts, "NEED s3:ExistingObjectTag/*"},
 		{"facts that were not left open are missing", callerAlice, "", Policies{Identity: one(tagged)}, ObjectLock, "DENY identity"},

@@ -148,7 +148,7 @@ func (e *evaluation) has(layer Layer) bool {
 	case SessionLayer:
 		return p.Session != nil || who == FederatedUser
 	case ResourceLayer:
-		return p.Resource != nil || p.Trust != nil || who == Anonymous || !e.sameAccount()
+		return p.Resource != nil || p.Trust != nil || who.outside() || !e.sameAccount()
 	}
 	return true
 }

@@ -96,7 +96,7 @@ func (g *generator) principal() {
 	p.Account = account[0]
 	name := pick(g, userNames...)
 	prefix := "arn:aws:iam::" + string(p.Account) + ":"
-	switch p.Type = PrincipalType(g.IntN(int(Root) + 1)); p.Type {
+	switch p.Type = PrincipalType(g.IntN(int(WebIdentity) + 1)); p.Type {
 	case Anonymous:
 		*p = Principal{}
 	case User:
@@ -109,6 +109,8 @@ func (g *generator) principal() {
 		p.UserARN = iam.ARN(prefix + "user/" + name)
 	case Root:
 		p.ARN = p.Account.Root()
+	case WebIdentity:
+		p.ARN, p.Account = iam.ARN(prefix+"oidc-provider/"+name), ""
 	}
 	if g.chance(10) {
 		p.Canonical = "79a5"
@@ -408,8 +410,11 @@ func (g *generator) principals() string {
 		list = append(list, quote(entry))
 	}
 	extra := ""
-	if g.chance(5) {
+	switch {
+	case g.chance(5):
 		extra = `,"CanonicalUser":"79a5","Service":"s3.amazonaws.com","Federated":"x"`
+	case caller.Type == WebIdentity && g.chance(70), g.chance(3):
+		extra = `,"Federated":` + list[0]
 	}
 	return `"` + name + `":{"AWS":[` + strings.Join(list, ",") + "]" + extra + "}"
 }

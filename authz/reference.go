@@ -81,7 +81,8 @@ const (
 	roleGrant
 	// userGrant names the user, or everyone. It passes by the boundary too.
 	userGrant
-	// sessionGrant names this very session. It passes by the session policy too.
+	// sessionGrant names this very session, or the provider of a web identity. It
+	// passes by the session policy too.
 	sessionGrant
 )
 
@@ -156,16 +157,16 @@ func evaluate(t *reading, r *Request) *evaluation {
 }
 
 // speaks reports whether a layer speaks on requests of a type of principal. Only
-// a bucket policy does on anonymous ones; only guard rails and bucket policies do
-// on those of the root user.
+// the resource's policy does on those from outside; only guard rails and the
+// resource's policy do on those of the root user.
 func speaks(layer Layer, who PrincipalType) bool {
 	switch layer {
 	case ResourceLayer:
 		return true
 	case ServiceControlLayer:
-		return who != Anonymous
+		return !who.outside()
 	}
-	return who != Anonymous && who != Root
+	return !who.outside() && who != Root
 }
 
 // denied finds the first Deny that applies.
@@ -205,7 +206,7 @@ func (e *evaluation) allowed() truth {
 	resource := func(g grant) truth { return e.allows(ResourceLayer, 0, g) }
 	who := e.request.Principal.Type
 	switch {
-	case who == Anonymous:
+	case who.outside():
 		return resource(accountGrant)
 	case who == Root:
 		return min(e.guardRails(), max(resource(accountGrant), truthOf(!e.needsResource())))
@@ -276,9 +277,9 @@ func (e *evaluation) session() truth {
 // refusing is the first layer that does not allow.
 func (e *evaluation) refusing() Layer {
 	who := e.request.Principal.Type
-	user := who != Anonymous && who != Root
+	user := !who.outside() && who != Root
 	switch {
-	case who != Anonymous && e.guardRails() == no:
+	case !who.outside() && e.guardRails() == no:
 		return ServiceControlLayer
 	case user && e.allows(IdentityLayer, 0, noGrant) == no:
 		return IdentityLayer
@@ -322,7 +323,7 @@ func (e *evaluation) granting() (Layer, grant) {
 	switch {
 	case who == Root && !e.needsResource():
 		return RootLayer, noGrant
-	case who == Root || who == Anonymous:
+	case who == Root || who.outside():
 		return ResourceLayer, accountGrant
 	case min(e.identity(), e.boundary(), e.session()) == yes:
 		return IdentityLayer, noGrant

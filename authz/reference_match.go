@@ -55,11 +55,13 @@ func (m *matcher) principal() bool {
 }
 
 // grant is how strongly an Allow names the caller. NotPrincipal names everyone
-// whom it does not list.
+// whom it does not list. A web identity is let in by name only.
 func (m *matcher) grant() grant {
 	ps := m.statement.Principals
 	switch {
 	case !ps.Present():
+		return noGrant
+	case m.request.Principal.Type == WebIdentity && (ps.Not || m.strongest() != sessionGrant):
 		return noGrant
 	case !ps.Not:
 		return m.strongest()
@@ -79,13 +81,15 @@ func (m *matcher) strongest() grant {
 
 // names says how strongly one principal entry names the caller.
 func names(entry policy.Principal, caller *Principal) grant {
-	if entry.Type == policy.Everyone {
+	arn := iam.ARN(entry.Value)
+	switch {
+	case entry.Type == policy.Everyone:
 		return userGrant
-	}
-	if caller.Type == Anonymous {
+	case caller.Type == WebIdentity && entry.Type == policy.Federated && arn == caller.ARN:
+		return sessionGrant
+	case caller.Type.outside():
 		return noGrant
 	}
-	arn := iam.ARN(entry.Value)
 	switch entry.Type {
 	case policy.CanonicalUser:
 		if entry.Value == caller.Canonical {
@@ -114,7 +118,7 @@ func isAccountRoot(arn iam.ARN, account iam.AccountID) bool {
 
 // exempt reports whether a Deny with NotPrincipal lists the caller in full: its
 // account and its own ARN, and for a role session the role as well (IAM user
-// guide, "NotPrincipal").
+// guide, "NotPrincipal"). A provider stands alone.
 func (m *matcher) exempt() bool {
 	listed := func(arn iam.ARN) bool {
 		return slices.ContainsFunc(m.statement.Principals.List, func(p policy.Principal) bool {
@@ -130,6 +134,8 @@ func (m *matcher) exempt() bool {
 	switch {
 	case everyone:
 		return true
+	case caller.Type == WebIdentity:
+		return m.strongest() != noGrant
 	case caller.Type == Root:
 		return account
 	case caller.Type == AssumedRole && !listed(caller.RoleARN):

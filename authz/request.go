@@ -20,16 +20,24 @@ const (
 	// Root is the account's root user, who is allowed whatever no guard rail and
 	// no bucket policy denies.
 	Root
+	// WebIdentity brings a token of an identity provider and asks for a session of
+	// a role. It has no policies of its own, and only a statement that names the
+	// provider as Federated lets it in; a Deny may name everyone instead.
+	WebIdentity
 )
+
+// outside reports whether the caller is nobody's principal yet, so that only the
+// policy of the resource speaks on its requests.
+func (t PrincipalType) outside() bool { return t == Anonymous || t == WebIdentity }
 
 // Principal is who asks.
 type Principal struct {
 	Type PrincipalType
-	// Account is the caller's, empty for Anonymous.
+	// Account is the caller's, empty for Anonymous and WebIdentity.
 	Account iam.AccountID
 	// ARN is the caller's own: the user, the role session
-	// (arn:aws:sts::A:assumed-role/ROLE/SESSION), the federated user, or the
-	// account's root. Empty for Anonymous.
+	// (arn:aws:sts::A:assumed-role/ROLE/SESSION), the federated user, the
+	// account's root, or of a WebIdentity the provider. Empty for Anonymous.
 	ARN iam.ARN
 	// RoleARN is, for AssumedRole, the role with its path.
 	RoleARN iam.ARN

@@ -2,6 +2,7 @@ package authz
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/doorward/doorward/authz/policy"
@@ -134,10 +135,10 @@ func (s *actionSet) has(q *query) bool {
 
 // principalSet is a compiled Principal or NotPrincipal element.
 type principalSet struct {
-	not, everyone bool
-	accounts      []iam.AccountID
-	arns          []iam.ARN
-	canonical     []string
+	not, everyone   bool
+	accounts        []iam.AccountID
+	arns, providers []iam.ARN
+	canonical       []string
 }
 
 func compilePrincipals(p policy.Principals) *principalSet {
@@ -149,6 +150,8 @@ func compilePrincipals(p policy.Principals) *principalSet {
 		switch entry.Type {
 		case policy.Everyone:
 			s.everyone = true
+		case policy.Federated:
+			s.providers = append(s.providers, iam.ARN(entry.Value))
 		case policy.CanonicalUser:
 			s.canonical = append(s.canonical, entry.Value)
 		case policy.AWS:
@@ -164,13 +167,10 @@ func compilePrincipals(p policy.Principals) *principalSet {
 	return s
 }
 
-func (s *principalSet) hasARN(arn iam.ARN) bool {
-	for _, a := range s.arns {
-		if a == arn {
-			return true
-		}
-	}
-	return false
+func (s *principalSet) hasARN(arn iam.ARN) bool { return slices.Contains(s.arns, arn) }
+
+func (s *principalSet) hasProvider(p *Principal) bool {
+	return p.Type == WebIdentity && slices.Contains(s.providers, p.ARN)
 }
 
 func (s *principalSet) hasAccount(p *Principal) bool {
@@ -190,10 +190,13 @@ func (s *principalSet) hasAccount(p *Principal) bool {
 // strongest is how strongly the entries name the caller.
 func (s *principalSet) strongest(p *Principal) grant {
 	g := noGrant
-	if s.everyone {
+	switch {
+	case s.hasProvider(p):
+		return sessionGrant
+	case s.everyone:
 		g = userGrant
 	}
-	if p.Type == Anonymous {
+	if p.Type.outside() {
 		return g
 	}
 	switch {
@@ -209,9 +212,12 @@ func (s *principalSet) strongest(p *Principal) grant {
 	return g
 }
 
-// grants is how strongly an Allow names the caller.
+// grants is how strongly an Allow names the caller. A web identity is let in by
+// name only.
 func (s *principalSet) grants(p *Principal) grant {
 	switch g := s.strongest(p); {
+	case p.Type == WebIdentity && (s.not || g != sessionGrant):
+		return noGrant
 	case !s.not:
 		return g
 	case g == noGrant:
@@ -227,9 +233,9 @@ func (s *principalSet) denies(p *Principal, bounded bool) bool {
 		return s.strongest(p) != noGrant
 	case bounded:
 		return true
-	case s.everyone:
+	case s.everyone || s.hasProvider(p):
 		return false
-	case p.Type == Anonymous || !s.hasAccount(p):
+	case p.Type.outside() || !s.hasAccount(p):
 		return true
 	case p.Type == Root:
 		return false

@@ -52,7 +52,7 @@ func settings(kind policy.Kind, documents ...*policy.Document) ([]setting, bool)
 		return []setting{{principal: someUser, policies: identityOf}}, true
 	}
 	var out []setting
-	for _, caller := range callers(documents) {
+	for _, caller := range callers(kind, documents) {
 		out = append(out, arrangements(kind, caller)...)
 		if len(out) > maxCallers {
 			return nil, false
@@ -80,7 +80,7 @@ func arrangements(kind policy.Kind, caller authz.Principal) []setting {
 	if caller.Account == other {
 		other = iam.AccountID(home)
 	}
-	if caller.Type == authz.Anonymous {
+	if outside[caller.Type] != nil {
 		return []setting{make(other, "", authz.Policies{})}
 	}
 	all := authz.PolicySet{{Name: "own", Document: allowAll}}
@@ -103,14 +103,16 @@ func arrangements(kind policy.Kind, caller authz.Principal) []setting {
 
 // census sorts the principals that documents name.
 type census struct {
-	accounts, canonical               []string
-	users, roles, sessions, federated []iam.ARN
+	accounts, canonical                          []string
+	users, roles, sessions, federated, providers []iam.ARN
 }
 
 func (c *census) add(p policy.Principal) {
 	switch {
 	case p.Type == policy.CanonicalUser:
 		c.canonical = append(c.canonical, p.Value)
+	case p.Type == policy.Federated:
+		c.providers = append(c.providers, iam.ARN(p.Value))
 	case p.Type != policy.AWS:
 	case !strings.HasPrefix(p.Value, "arn:"):
 		c.accounts = append(c.accounts, p.Value)
@@ -133,8 +135,9 @@ func accountOf(arn iam.ARN) account {
 }
 
 // callers are everybody whom the principals of the documents tell apart: anonymous
-// first, then those who are named, then others of their accounts, and strangers.
-func callers(documents []*policy.Document) []authz.Principal {
+// first, then, of trust policies, whoever has a provider's token, then those who are
+// named, then others of their accounts, and strangers.
+func callers(kind policy.Kind, documents []*policy.Document) []authz.Principal {
 	var c census
 	for _, d := range documents {
 		for i := range d.Statements {
@@ -148,6 +151,11 @@ func callers(documents []*policy.Document) []authz.Principal {
 		*list = slices.Compact(*list)
 	}
 	out := []authz.Principal{{}}
+	if kind == policy.Trust {
+		for _, arn := range append(c.providers, home.arn("iam", "oidc-provider/another.example.com")) {
+			out = append(out, authz.Principal{Type: authz.WebIdentity, ARN: arn})
+		}
+	}
 	for n := range len(c.accounts) + 1 {
 		in := stranger(c.accounts)
 		if n < len(c.accounts) {
@@ -223,30 +231,33 @@ func (c *census) rolesOf(in account) []iam.ARN {
 	return in.known(roles, in.arn("iam", "role/another-role"))
 }
 
-// anonymousValues are what a request without credentials says of its caller; every
-// other key about callers is missing (IAM user guide, "AWS global condition
-// context keys").
-var anonymousValues = map[string]string{
-	policy.PrincipalTypeKey.String(): "Anonymous",
-	policy.UserID.String():           "anonymous",
+// outside are, of callers who are nobody's principal, the keys about callers that
+// their requests have; every other one is missing (IAM user guide, "AWS global
+// condition context keys").
+var outside = map[authz.PrincipalType]map[string]string{
+	authz.Anonymous: {
+		policy.PrincipalTypeKey.String(): "Anonymous",
+		policy.UserID.String():           "anonymous",
+	},
+	authz.WebIdentity: {},
 }
 
 var signedOnly = []policy.Key{
-	policy.Username, policy.PrincipalARN, policy.PrincipalAccount, policy.PrincipalOrgID, policy.PrincipalOrgPaths,
+	policy.PrincipalTypeKey, policy.UserID, policy.Username, policy.PrincipalARN, policy.PrincipalAccount, policy.PrincipalOrgID, policy.PrincipalOrgPaths,
 	policy.TokenIssueTime, policy.MultiFactorAuthPresent, policy.MultiFactorAuthAge, policy.FederatedProvider,
 	policy.SourceIdentity, policy.RoleSessionName,
 }
 
 // fixedValue is the value of a key that has no choice: of one that stands for a
-// variable, or that tells about an anonymous caller.
+// variable, or that tells about a caller from outside.
 func (s *space) fixedValue(key string) (v authz.Value, fixed bool) {
 	if text, ok := s.fixed[key]; ok {
 		return authz.Value{Present: true, Values: []string{text}}, true
 	}
-	if !s.anonymous {
+	if s.nobody == nil {
 		return authz.Value{}, false
 	}
-	if text, ok := anonymousValues[key]; ok {
+	if text, ok := s.nobody[key]; ok {
 		return authz.Value{Present: true, Values: []string{text}}, true
 	}
 	k, known := policy.KeyOf(key)

@@ -220,8 +220,8 @@ func (c *comparison) projections() []projection {
 			}
 		}
 		key := boolKey(p.speaks[0]) + "|" + boolKey(p.speaks[1])
-		if set.principal.Type == authz.Anonymous {
-			key += "|anonymous"
+		if outside[set.principal.Type] != nil {
+			key += "|" + string(rune(set.principal.Type))
 		}
 		if !seen[key] {
 			seen[key] = true
@@ -258,7 +258,7 @@ func speaks(n int, set setting, d *policy.Document, i int, asked map[string]bool
 func (c *comparison) find(p projection, side int, what gain, b *budget) (w *Witness, o outcome) {
 	attempt := func(pair [2]*policy.Document, fixed map[string]string) outcome {
 		s := newSpace(pair, func(side, statement int) bool { return p.speaks[side][statement] }, b)
-		s.fixed, s.anonymous = fixed, p.principal.Type == authz.Anonymous
+		s.fixed, s.nobody = fixed, outside[p.principal.Type]
 		return s.search(side, what, func(e example) bool {
 			candidate := c.witness(p.setting, e, s)
 			confirmed := candidate.gains(side, what)

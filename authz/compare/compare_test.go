@@ -287,6 +287,34 @@ func TestCompareTrustPolicies(t *testing.T) {
 	}
 }
 
+func TestCompareTrustInProviders(t *testing.T) {
+	const idp, other = "arn:aws:iam::444455556666:oidc-provider/idp.example.com", "arn:aws:iam::444455556666:oidc-provider/other.example.com"
+	allow := func(provider, condition string) string {
+		return `{'Effect':'Allow','Principal':{'Federated':'` + provider + `'},'Action':'sts:AssumeRoleWithWebIdentity'` + condition + `}`
+	}
+	sub := func(operator, value string) string {
+		return `,'Condition':{'` + operator + `':{'idp.example.com:sub':'` + value + `'}}`
+	}
+	for _, row := range []struct {
+		name, old, new string
+		want           Verdict
+	}{
+		{"a condition on the subject is narrower", allow(idp, ""), allow(idp, sub("StringEquals", "a")), Narrower},
+		{"a pattern of subjects is wider than one", allow(idp, sub("StringEquals", "repo:acme/web")), allow(idp, sub("StringLike", "repo:acme/*")), Wider},
+		{"another provider is somebody else", allow(idp, ""), allow(other, ""), Incomparable},
+		{"a Deny for everyone takes every token back", allow(idp, ""), allow(idp, "") + `,{'Effect':'Deny','Principal':'*','Action':'*'}`, Narrower},
+		{"a key that only principals have matters to no token", allow(idp, ""), allow(idp, `,'Condition':{'Null':{'aws:PrincipalArn':'true'}}`), Equal},
+	} {
+		if r := Compare(document(t, policy.Trust, row.old), document(t, policy.Trust, row.new)); r.Verdict != row.want {
+			t.Errorf("%s: %v, want %v\nwider: %+v\nnarrower: %+v\n%s", row.name, r.Verdict, row.want, r.Wider, r.Narrower, r.Reason)
+		}
+	}
+	r := Compare(document(t, policy.Trust, allow(idp, "")), document(t, policy.Trust, allow(idp, "")+","+allow(other, "")))
+	if r.Verdict != Wider || r.Wider.Principal.ARN != other || r.Wider.Principal.Type != authz.WebIdentity {
+		t.Errorf("%v %+v", r.Verdict, r.Wider)
+	}
+}
+
 func TestWhatCannotBeComparedIsUnknown(t *testing.T) {
 	identity, bucket := document(t, policy.Identity, allowAny), document(t, policy.Resource, to(`'*'`, ""))
 	strange := policy.ParseStored([]byte(`{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Future":1}]}`), policy.Identity)

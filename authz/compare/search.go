@@ -25,14 +25,13 @@ type space struct {
 	rules   []rule
 	// symbols are the variables of resources, abstract in the search.
 	symbols symbols
-	// anonymous is true if the caller is; fixed are the values that variables were
-	// given.
-	anonymous bool
-	fixed     map[string]string
-	atoms     []atom
-	atomIDs   map[string]int
-	byKey     map[string][]int // atoms that are not opaque
-	cells     map[string]keyCells
+	// nobody is what the request of a caller from outside says of it, nil for a
+	// principal; fixed are the values that variables were given.
+	nobody, fixed map[string]string
+	atoms         []atom
+	atomIDs       map[string]int
+	byKey         map[string][]int // atoms that are not opaque
+	cells         map[string]keyCells
 }
 
 func newSpace(pair [2]*policy.Document, speaks func(side, statement int) bool, b *budget) *space {

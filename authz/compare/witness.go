@@ -53,11 +53,7 @@ func (c *comparison) witness(set setting, e example, s *space) *Witness {
 	for key, v := range e.context {
 		w.Context = append(w.Context, Fact{key, v.Values, v.Multi})
 	}
-	fixed := []map[string]string{s.fixed}
-	if s.anonymous {
-		fixed = append(fixed, anonymousValues)
-	}
-	for _, values := range fixed {
+	for _, values := range []map[string]string{s.fixed, s.nobody} {
 		for key, value := range values {
 			if _, known := e.context[key]; !known {
 				w.Context = append(w.Context, Fact{key, []string{value}, false})

@@ -52,6 +52,7 @@ type Carries func(action, key string) bool
 //	broad-allow        Allow with NotAction or NotResource
 //	not-principal      Deny with NotPrincipal
 //	public             an Allow for everyone without a condition on who asks
+//	federated          a provider that never asks, or whose every token is let in
 //	redundant          an entry or a statement that another one covers
 //	taken-back         an Allow that a Deny takes back altogether
 func Lint(d *Document, carries Carries) []Warning {
@@ -107,6 +108,7 @@ func (l *linter) statement() {
 	l.contradictions()
 	l.breadth()
 	l.everyone()
+	l.federated()
 	l.entries()
 }
 
@@ -326,31 +328,4 @@ func (l *linter) breadth() {
 		l.warn("not-principal", "NotPrincipal", st.Principals.Pos, `Principal "*" with a condition on aws:PrincipalArn, such as ArnNotEquals`,
 			"Deny with NotPrincipal also denies whom it lists if their account or session is not listed too, or if they have a permissions boundary")
 	}
-}
-
-// whoKeys are the condition keys, in lower case and up to a slash, that say who
-// asks or where from.
-var whoKeys = strings.Fields(`aws:sourceip aws:vpcsourceip aws:sourcevpc aws:sourcevpce aws:userid aws:username
-aws:principalarn aws:principalaccount aws:principalorgid aws:principalorgpaths aws:principaltag aws:principaltype
-aws:principalisawsservice aws:principalservicename aws:principalservicenameslist aws:sourcearn aws:sourceaccount
-aws:sourceorgid aws:sourceorgpaths aws:sourceidentity aws:federatedprovider aws:referer sts:externalid
-s3:dataaccesspointarn s3:dataaccesspointaccount s3:accessgrantsinstancearn`)
-
-// everyone finds an Allow for everyone that no condition on the caller narrows.
-func (l *linter) everyone() {
-	st := l.st
-	if st.Effect != Allow || !slices.ContainsFunc(st.Principals.List, func(p Principal) bool { return p.Type == Everyone }) {
-		return
-	}
-	for _, c := range st.Conditions {
-		key, _, _ := strings.Cut(strings.ToLower(c.Key.Value), "/")
-		if slices.Contains(whoKeys, key) && c.Operator.Comparison != Null && !c.Operator.Comparison.Negated() && !c.Operator.IfExists {
-			return
-		}
-	}
-	who := "everyone in, anonymous callers too"
-	if l.doc.Kind == Trust {
-		who = "every caller of every account assume the role"
-	}
-	l.warn("public", "Principal", st.Principals.Pos, `name the principals, or add a condition on who asks, such as aws:PrincipalAccount or aws:SourceIp`, "this lets %s", who)
 }

@@ -38,6 +38,7 @@ func statement(effect, elements string, condition ...string) string {
 const (
 	bucket  = `"arn:aws:s3:::reports"`
 	objects = `"arn:aws:s3:::reports/*"`
+	idp     = "arn:aws:iam::111122223333:oidc-provider/idp.example.com"
 )
 
 func TestLint(t *testing.T) {
@@ -135,6 +136,14 @@ func TestLint(t *testing.T) {
 		{"a bucket policy for everyone is public", policy.Resource, in(statement("Allow", `"Principal":"*","Action":"s3:GetObject","Resource":`+objects)), []string{`public: statement 0, Principal, line 1, column 56: this lets everyone in, anonymous callers too; name the principals, or add a condition on who asks`}},
 		{"everyone over TLS is still everyone", policy.Resource, in(statement("Allow", `"Principal":{"AWS":"*"},"Action":"s3:GetObject","Resource":`+objects, `"Bool":{"aws:SecureTransport":"true"},"StringNotEquals":{"aws:PrincipalAccount":"444455556666"}`)), []string{`public: `}},
 		{"a bucket policy for an office is not public", policy.Resource, in(statement("Allow", `"Principal":"*","Action":"s3:GetObject","Resource":`+objects, `"IpAddress":{"aws:SourceIp":"203.0.113.0/24"}`)), nil},
+		{"a role for one subject of a provider is fine", policy.Trust, in(statement("Allow", `"Principal":{"Federated":"`+idp+`"},"Action":"sts:AssumeRoleWith*"`, `"StringLike":{"IDP.example.com:sub":"repo:acme/*"}`)), nil},
+		{"a role for every token of a provider", policy.Trust, in(statement("Allow", `"Principal":{"Federated":"`+idp+`"},"Action":"sts:AssumeRoleWithWebIdentity"`, `"StringNotEquals":{"idp.example.com:sub":"a"},"StringEquals":{"idp.example.com:aud":"app"},"StringEqualsIfExists":{"idp.example.com:sub":"b"},"Null":{"idp.example.com:sub":"false"}`)), []string{`federated: statement 0, Principal.Federated, line 1, column 81: this lets in whoever has a token of idp.example.com for one of its clients; add a condition on idp.example.com:sub`}},
+		{"a provider that SAML would ask for", policy.Trust, in(statement("Allow", `"Principal":{"Federated":"arn:aws:iam::111122223333:saml-provider/adfs"},"Action":"sts:AssumeRoleWithWebIdentity"`)), []string{`"arn:aws:iam::111122223333:saml-provider/adfs" brings no OpenID Connect tokens, and AssumeRoleWithSAML is not supported, so it matches nobody`}},
+		{"a provider that assumes roles as users do", policy.Trust, in(statement("Allow", `"Principal":{"Federated":"`+idp+`"},"Action":"sts:AssumeRole"`, `"StringEquals":{"idp.example.com:sub":"a"}`)), []string{`never-applies: statement 0, Action, line 1, column 140: who has a provider's token calls sts:AssumeRoleWithWebIdentity, so the Allow never applies`}},
+		{"a provider left everything but its call", policy.Trust, in(statement("Allow", `"Principal":{"Federated":"`+idp+`"},"NotAction":"sts:AssumeRoleWithWebIdentity"`, `"StringEquals":{"idp.example.com:sub":"a"}`)), []string{`broad-allow`, `never-applies`}},
+		{"users beside a provider", policy.Trust, in(statement("Allow", `"Principal":{"AWS":"111122223333","Federated":"`+idp+`"},"Action":"sts:AssumeRole"`, `"StringEquals":{"idp.example.com:sub":"a"}`)), nil},
+		{"a Deny for a provider", policy.Trust, in(statement("Deny", `"Principal":{"Federated":"`+idp+`"},"Action":"sts:*"`)), nil},
+		{"a provider in a bucket policy", policy.Resource, in(statement("Allow", `"Principal":{"Federated":"`+idp+`"},"Action":"s3:GetObject","Resource":`+objects)), []string{`federated: statement 0, Principal.Federated, line 1, column 81: requests are signed by sessions and not by a provider, so "` + idp + `" matches nobody; name the role`}},
 		{"a trust policy for everyone lets in other accounts", policy.Trust, in(statement("Allow", `"Principal":"*","Action":"sts:AssumeRole"`)), []string{`public: statement 0, Principal, line 1, column 56: this lets every caller of every account assume the role`}},
 		{"a trust policy for a user is fine", policy.Trust, in(statement("Allow", `"Principal":{"AWS":"arn:aws:iam::111122223333:user/a"},"Action":"sts:AssumeRole"`)), nil},
 		{"an entry that another one covers is redundant", policy.Identity, in(allow(`["s3:GetObject","s3:get*","s3:GET*"]`, `[`+objects+`,"arn:aws:s3:::reports/2024/*"]`)), []string{

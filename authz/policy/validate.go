@@ -128,6 +128,9 @@ func (r *reader) checkPrincipal(element string, p Principal) bool {
 		r.fail(element, p.Pos, "the principal "+strconv.Quote(p.Value)+" is a pattern", `the whole name, or "*" for everyone; patterns go into a condition on aws:PrincipalArn`)
 		return false
 	}
+	if p.Type == Federated && !isProvider(p.Value) {
+		r.refuse(element, p.Pos, "the identity provider "+strconv.Quote(p.Value)+" does not exist", `the ARN of a provider such as "arn:aws:iam::111122223333:oidc-provider/idp.example.com"`)
+	}
 	if p.Type == AWS && !isAWSPrincipal(p.Value) {
 		r.refuse(element, p.Pos, "the principal "+strconv.Quote(p.Value)+" does not exist", "a 12-digit account id, or the ARN of an account's root, a user, a role or a session")
 	}
@@ -153,6 +156,27 @@ func isAWSPrincipal(v string) bool {
 		return (kind == "assumed-role" || kind == "federated-user") && name != ""
 	}
 	return false
+}
+
+// providersOfAWS are those that trust policies name without an ARN (IAM user
+// guide, "AWS JSON policy elements: Principal").
+var providersOfAWS = []string{"cognito-identity.amazonaws.com", "www.amazon.com", "graph.facebook.com", "accounts.google.com"}
+
+// isProvider reports whether v can be an identity provider.
+func isProvider(v string) bool {
+	kind, name := providerOf(v)
+	return (kind == "oidc-provider" || kind == "saml-provider") && name != "" || contains(providersOfAWS, v)
+}
+
+// providerOf takes the ARN of an identity provider apart; of what is none, kind is
+// that of the ARN, or empty.
+func providerOf(v string) (kind, name string) {
+	parts := strings.SplitN(v, ":", 6)
+	if len(parts) < 6 || parts[0] != "arn" || !contains(partitions, parts[1]) || parts[2] != "iam" || parts[3] != "" || !isAccount(parts[4]) {
+		return "", ""
+	}
+	kind, name, _ = strings.Cut(parts[5], "/")
+	return kind, name
 }
 
 func isAccount(v string) bool {

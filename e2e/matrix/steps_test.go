@@ -15,7 +15,7 @@ const (
 )
 
 // free are the calls that need no permission, or decide otherwise.
-var free = map[string]bool{"GetCallerIdentity": true, "AssumeRole": true, "GetSessionToken": true, "AssumeRoleWithWebIdentity": true}
+var free = map[string]bool{"GetCallerIdentity": true, "AssumeRole": true, "GetSessionToken": true, "AssumeRoleWithWebIdentity": true, "AssumeRoleWithSAML": true}
 
 // forCLI are the calls that the command line makes: all classes of outcome, few of the calls.
 var forCLI = map[string]bool{"CreateUser": true, "GetUser": true, "ListUsers": true, "GetCallerIdentity": true}
@@ -170,6 +170,7 @@ var steps = slices.Concat(
 		inSTS(step{As: nobody, Action: "GetSessionToken", Params: p{}, Class: "success"}), inSTS(step{As: nobody, Action: "GetSessionToken", Params: p{"DurationSeconds": 60}, Want: "ValidationError", Class: "malformed"}),
 		inSTS(ok("GetFederationToken", p{"Name": "fred"})), inSTS(bad("GetFederationToken", p{"Name": "f r"}, "ValidationError")),
 		inSTS(bad("AssumeRoleWithWebIdentity", p{"RoleArn": arn + "role/rol", "RoleSessionName": "s1", "WebIdentityToken": "no token"}, "InvalidIdentityToken")),
+		inSTS(bad("AssumeRoleWithSAML", p{"RoleArn": arn + "role/rol", "PrincipalArn": arn + "saml-provider/adfs", "SAMLAssertion": "PHNhbWw+"}, "InvalidAction")),
 
 		ok("DeleteRole", p{"RoleName": "rol"}), gone("DeleteRole", p{"RoleName": "rol"}), ok("DeleteGroup", p{"GroupName": "grp"}), gone("DeleteGroup", p{"GroupName": "grp"}),
 		ok("DeleteUser", p{"UserName": "ann"}), gone("DeleteUser", p{"UserName": "ann"}), ok("DeletePolicy", p{"PolicyArn": arn + "policy/pol"}), gone("DeletePolicy", p{"PolicyArn": arn + "policy/pol"}),
