@@ -2,7 +2,7 @@
 GO      ?= go
 BIN     := bin
 BUILD   := CGO_ENABLED=0 $(GO) build
-FLAGS   := -trimpath
+FLAGS   := -trimpath -buildvcs=auto
 MODULES := $(patsubst %/go.mod,%,$(wildcard go.mod */go.mod */*/go.mod))
 
 # The cluster scenarios run alone, because they bound how long a failover may take,

@@ -5,13 +5,12 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/types"
-	"github.com/doorward/doorward/authz"
-	"github.com/doorward/doorward/authz/policy"
+	"github.com/doorward/doorward/cmd/doorward/bench"
+	"github.com/doorward/doorward/cmd/doorward/bench/workload"
 	minio "github.com/minio/pkg/v3/policy"
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
@@ -22,13 +21,13 @@ import (
 // the function that it returns is one decision.
 type Engine struct {
 	Name    string
-	Prepare func(Question) func() bool
+	Prepare func(workload.Question) func() bool
 }
 
 // Engines are Doorward and its peers, Doorward first.
 var Engines = []struct {
 	Name string
-	New  func([]Statement) (Engine, error)
+	New  func([]workload.Statement) (Engine, error)
 	// Most is the largest number of statements that the engine is asked with:
 	// beyond it, giving it the statements takes minutes.
 	Most int
@@ -39,42 +38,20 @@ var Engines = []struct {
 	{"OPA", NewOPA, 10_000},
 }
 
-// statementsPerDocument keeps each document of Doorward's within 20,480 characters,
-// the largest that a cluster can be set to accept.
-const statementsPerDocument = 100
-
 // NewDoorward compiles the statements as the policies that are attached to a user.
-func NewDoorward(statements []Statement) (Engine, error) {
-	var attached authz.PolicySet
-	for part := range slices.Chunk(statements, statementsPerDocument) {
-		document := Document(part)
-		if _, err := policy.Parse([]byte(document), policy.Identity); err != nil {
-			return Engine{}, fmt.Errorf("doorward: %w", err)
-		}
-		attached = append(attached, authz.Policy{Name: fmt.Sprintf("mix-%d", len(attached)), Document: document})
-	}
-	authority := authz.NewCompiler().Authority(authz.Policies{Identity: attached})
-	return Engine{"Doorward", func(q Question) func() bool {
-		request := &authz.Request{
-			Principal: authz.Principal{Type: authz.User, Account: "111122223333", ARN: "arn:aws:iam::111122223333:user/alice"},
-			Action:    q.Action, Resource: q.resource(), ResourceAccount: "111122223333", Context: new(authz.Context),
-		}
-		request.Context.Set(policy.SourceIP, q.SourceIP)
-		if q.Key == "" {
-			request.Context.SetNamed("s3:prefix", q.Prefix)
-		}
-		return func() bool { return authority.Decide(request, nil).Effect == authz.Allow }
-	}}, nil
+func NewDoorward(statements []workload.Statement) (Engine, error) {
+	evaluation, err := bench.Evaluate(statements)
+	return Engine{"Doorward", evaluation}, err
 }
 
 // NewMinIO gives the statements to MinIO's policy package as it is used by the
 // server: a parsed policy and Args.
-func NewMinIO(statements []Statement) (Engine, error) {
-	p, err := minio.ParseConfig(bytes.NewReader([]byte(Document(statements))))
+func NewMinIO(statements []workload.Statement) (Engine, error) {
+	p, err := minio.ParseConfig(bytes.NewReader([]byte(workload.Document(statements))))
 	if err != nil {
 		return Engine{}, fmt.Errorf("minio: %w", err)
 	}
-	return Engine{"minio/pkg", func(q Question) func() bool {
+	return Engine{"minio/pkg", func(q workload.Question) func() bool {
 		args := minio.Args{
 			AccountName: "alice", Action: minio.Action(q.Action), BucketName: q.Bucket, ObjectName: q.Key,
 			ConditionValues: map[string][]string{"SourceIp": {q.SourceIP}, "prefix": {q.Prefix}},
@@ -85,7 +62,7 @@ func NewMinIO(statements []Statement) (Engine, error) {
 
 // NewCedar gives each statement to cedar-go as one policy over the attributes of
 // the resource and the context.
-func NewCedar(statements []Statement) (Engine, error) {
+func NewCedar(statements []workload.Statement) (Engine, error) {
 	var text strings.Builder
 	for _, s := range statements {
 		text.WriteString(cedarPolicy(s))
@@ -94,8 +71,8 @@ func NewCedar(statements []Statement) (Engine, error) {
 	if err != nil {
 		return Engine{}, fmt.Errorf("cedar: %w", err)
 	}
-	return Engine{"cedar-go", func(q Question) func() bool {
-		uid := types.NewEntityUID("Object", types.String(q.resource()))
+	return Engine{"cedar-go", func(q workload.Question) func() bool {
+		uid := types.NewEntityUID("Object", types.String(q.Resource()))
 		entities := types.EntityMap{uid: types.Entity{UID: uid, Attributes: types.NewRecord(types.RecordMap{
 			"bucket": types.String(q.Bucket), "key": types.String(q.Key), "whole": types.Boolean(q.Key == ""),
 		})}}
@@ -112,7 +89,7 @@ func NewCedar(statements []Statement) (Engine, error) {
 	}}, nil
 }
 
-func cedarPolicy(s Statement) string {
+func cedarPolicy(s workload.Statement) string {
 	effect := "permit"
 	if s.Deny {
 		effect = "forbid"
@@ -139,7 +116,7 @@ func cedarPolicy(s Statement) string {
 
 // NewOPA gives each statement to OPA as one rule whose equalities its rule index
 // can use, in a prepared query.
-func NewOPA(statements []Statement) (Engine, error) {
+func NewOPA(statements []workload.Statement) (Engine, error) {
 	var text strings.Builder
 	text.WriteString("package mix\n\ndefault allowed := false\n\nallowed if { permit; not forbid }\n\n")
 	for _, s := range statements {
@@ -150,7 +127,7 @@ func NewOPA(statements []Statement) (Engine, error) {
 	if err != nil {
 		return Engine{}, fmt.Errorf("opa: %w", err)
 	}
-	return Engine{"OPA", func(q Question) func() bool {
+	return Engine{"OPA", func(q workload.Question) func() bool {
 		input, err := ast.InterfaceToValue(map[string]any{
 			"action": q.Action, "bucket": q.Bucket, "key": q.Key, "whole": q.Key == "", "source": q.SourceIP, "prefix": q.Prefix})
 		if err != nil {
@@ -163,7 +140,7 @@ func NewOPA(statements []Statement) (Engine, error) {
 	}}, nil
 }
 
-func regoRules(s Statement) string {
+func regoRules(s workload.Statement) string {
 	head := "permit"
 	if s.Deny {
 		head = "forbid"

@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 
-	"github.com/doorward/doorward/bench/measure"
+	"github.com/doorward/doorward/cmd/doorward/bench/report"
 )
 
 func main() {
@@ -32,9 +31,9 @@ func run(rounds int, only string) error {
 	var page strings.Builder
 	fmt.Fprintf(&page, `# Results
 
-Written by `+"`make bench`"+`. One run, on %s: %s, commit %s. Times are processor time, garbage collection included, the median of %d turns in which
+Written by `+"`make bench`"+`. One run, on %s. Times are processor time, garbage collection included, the median of %d turns in which
 Doorward and its peers took turns; compare them with one another, not with those of another machine.
-`, time.Now().UTC().Format(time.DateOnly), measure.Machine(), measure.Commit(), rounds)
+`, report.NewRun(""), rounds)
 	for _, section := range sections {
 		if only != "" && only != section.name {
 			continue
@@ -48,15 +47,4 @@ Doorward and its peers took turns; compare them with one another, not with those
 		return nil
 	}
 	return os.WriteFile("RESULTS.md", []byte(page.String()), 0o644)
-}
-
-// duration writes a time with three digits.
-func duration(ns float64) string {
-	switch {
-	case ns < 1e3:
-		return fmt.Sprintf("%.3g ns", ns)
-	case ns < 1e6:
-		return fmt.Sprintf("%.3g µs", ns/1e3)
-	}
-	return fmt.Sprintf("%.3g ms", ns/1e6)
 }

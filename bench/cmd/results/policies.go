@@ -5,8 +5,11 @@ import (
 	"os"
 	"strings"
 
-	"github.com/doorward/doorward/bench/measure"
 	"github.com/doorward/doorward/bench/policies"
+	"github.com/doorward/doorward/cmd/doorward/bench"
+	"github.com/doorward/doorward/cmd/doorward/bench/measure"
+	"github.com/doorward/doorward/cmd/doorward/bench/report"
+	"github.com/doorward/doorward/cmd/doorward/bench/workload"
 )
 
 const (
@@ -47,7 +50,7 @@ What a server has at hand when it asks (our request and its context, MinIO's Arg
 				page.WriteString(" | |")
 				continue
 			}
-			fmt.Fprintf(page, " %s | %.0f |", duration(c.Nanoseconds), c.Allocations)
+			fmt.Fprintf(page, " %s | %.0f |", report.Duration(c.Nanoseconds), c.Allocations)
 			lines[i].add(float64(n), c.Nanoseconds/1e3)
 			if i > 0 && (fastest == 0 || c.Nanoseconds < fastest) {
 				fastest = c.Nanoseconds
@@ -69,8 +72,7 @@ What a server has at hand when it asks (our request and its context, MinIO's Arg
 // decide returns what a decision costs each engine among n statements, nil for an
 // engine that is not asked with so many.
 func decide(n, rounds int) ([]*measure.Cost, error) {
-	statements := policies.Mix(n)
-	questions := policies.Ask(statements, questionsAsked, seed)
+	statements := workload.Mix(n)
 	var works []measure.Work
 	for _, e := range policies.Engines {
 		if n > e.Most {
@@ -80,20 +82,11 @@ func decide(n, rounds int) ([]*measure.Cost, error) {
 		if err != nil {
 			return nil, err
 		}
-		asks := make([]func() bool, len(questions))
-		for i, q := range questions {
-			asks[i] = engine.Prepare(q)
-			if got := asks[i](); got != policies.Allowed(statements, q) {
-				return nil, fmt.Errorf("%s answers %v about %+v among %d statements", e.Name, got, q, n)
-			}
+		work, err := bench.Decisions(engine.Prepare, statements, questionsAsked, seed)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", e.Name, err)
 		}
-		next := 0
-		works = append(works, measure.Work{Name: e.Name, Do: func(n int) {
-			for range n {
-				asks[next%len(asks)]()
-				next++
-			}
-		}})
+		works = append(works, work)
 	}
 	measured := measure.Compare(rounds, works...)
 	costs := make([]*measure.Cost, len(policies.Engines))

@@ -95,7 +95,7 @@ or did not answer in time.`,
 		newUser(a), newGroup(a), newRole(a), newPolicy(a), newAccessKey(a), newServiceAccount(a),
 		newSTS(a), newSession(a), newCreds(a), newExec(a), newWhoami(a), newSimulate(a), newExplain(a), newAudit(a), newSettings(a), newImport(a), newExport(a),
 		newDev(a), newServer(a), newSidecar(a), newSidecars(a), newInit(a), newJoin(a), newCluster(a), newOperator(a), newTLS(a),
-		newConfig(a), newHealth(a), newVersion(a), newCompletion(a),
+		newConfig(a), newHealth(a), newBench(a), newVersion(a), newCompletion(a),
 	)
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetUsageTemplate(usageTemplate)

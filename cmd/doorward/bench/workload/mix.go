@@ -1,4 +1,4 @@
-package policies
+package workload
 
 import (
 	"fmt"
@@ -29,21 +29,25 @@ type Question struct {
 // Mix makes n statements as a storage administrator would write them for n
 // projects: read and write below a prefix, listings limited by s3:prefix, a
 // wildcard in front of a bucket name, an address range, and a Deny.
-func Mix(n int) []Statement {
+func Mix(n int) []Statement { return mixAt(0, n) }
+
+// mixAt is Mix for the projects from the given number on.
+func mixAt(first, n int) []Statement {
 	statements := make([]Statement, n)
-	for i := range statements {
+	for at := range statements {
+		i := first + at
 		bucket := fmt.Sprintf("project-%05d", i)
-		switch i % 10 {
+		switch at % 10 {
 		default:
-			statements[i] = Statement{Actions: []string{"s3:GetObject", "s3:PutObject"}, Bucket: bucket, Prefix: "team/"}
+			statements[at] = Statement{Actions: []string{"s3:GetObject", "s3:PutObject"}, Bucket: bucket, Prefix: "team/"}
 		case 6:
-			statements[i] = Statement{Actions: []string{"s3:ListBucket"}, Bucket: bucket, Whole: true, Listing: "team/"}
+			statements[at] = Statement{Actions: []string{"s3:ListBucket"}, Bucket: bucket, Whole: true, Listing: "team/"}
 		case 7:
-			statements[i] = Statement{Actions: []string{"s3:GetObject"}, Bucket: fmt.Sprintf("*-logs-%05d", i), Prefix: "app/"}
+			statements[at] = Statement{Actions: []string{"s3:GetObject"}, Bucket: fmt.Sprintf("*-logs-%05d", i), Prefix: "app/"}
 		case 8:
-			statements[i] = Statement{Actions: []string{"s3:GetObject"}, Bucket: bucket, Prefix: "office/", Source: "10.20.0.0/16"}
+			statements[at] = Statement{Actions: []string{"s3:GetObject"}, Bucket: bucket, Prefix: "office/", Source: "10.20.0.0/16"}
 		case 9:
-			statements[i] = Statement{Deny: true, Actions: []string{"s3:GetObject", "s3:PutObject"}, Bucket: fmt.Sprintf("project-%05d", i-9), Prefix: "team/closed/"}
+			statements[at] = Statement{Deny: true, Actions: []string{"s3:GetObject", "s3:PutObject"}, Bucket: fmt.Sprintf("project-%05d", i-9), Prefix: "team/closed/"}
 		}
 	}
 	return statements
@@ -55,25 +59,29 @@ func Ask(statements []Statement, count int, seed uint64) []Question {
 	r := rand.New(rand.NewPCG(seed, 1))
 	questions := make([]Question, count)
 	for i := range questions {
-		s := statements[r.IntN(len(statements))]
-		q := Question{
-			Action: s.Actions[r.IntN(len(s.Actions))], Bucket: strings.Replace(s.Bucket, "*", "eu", 1),
-			SourceIP: "10.20.30.40",
-		}
-		if s.Whole {
-			q.Prefix = s.Listing + "2026/"
-		} else {
-			q.Key = s.Prefix + "2026/11/report.csv"
-		}
-		switch r.IntN(5) {
-		case 0: // a neighbouring folder
-			q.Key, q.Prefix = strings.Replace(q.Key, "/", "x/", 1), strings.Replace(q.Prefix, "/", "x/", 1)
-		case 1: // another address
-			q.SourceIP = "192.0.2.7"
-		}
-		questions[i] = q
+		questions[i] = ask(statements, r)
 	}
 	return questions
+}
+
+func ask(statements []Statement, r *rand.Rand) Question {
+	s := statements[r.IntN(len(statements))]
+	q := Question{
+		Action: s.Actions[r.IntN(len(s.Actions))], Bucket: strings.Replace(s.Bucket, "*", "eu", 1),
+		SourceIP: "10.20.30.40",
+	}
+	if s.Whole {
+		q.Prefix = s.Listing + "2026/"
+	} else {
+		q.Key = s.Prefix + "2026/11/report.csv"
+	}
+	switch r.IntN(5) {
+	case 0: // a neighbouring folder
+		q.Key, q.Prefix = strings.Replace(q.Key, "/", "x/", 1), strings.Replace(q.Prefix, "/", "x/", 1)
+	case 1: // another address
+		q.SourceIP = "192.0.2.7"
+	}
+	return q
 }
 
 // Allowed is the answer that every engine must give: no Deny that applies, and an
@@ -134,7 +142,8 @@ func (s Statement) resource() string {
 	return "arn:aws:s3:::" + s.Bucket + "/" + s.Prefix + "*"
 }
 
-func (q Question) resource() string {
+// Resource is the ARN of what the request is about.
+func (q Question) Resource() string {
 	if q.Key == "" {
 		return "arn:aws:s3:::" + q.Bucket
 	}
