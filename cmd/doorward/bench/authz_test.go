@@ -12,7 +12,7 @@ import (
 
 func TestEveryDoorIsMeasuredAndItsAnswersAreHeldAgainstWhatTheyHaveToBe(t *testing.T) {
 	b := DefaultAuthz()
-	b.Workload.Keys, b.Traffic.Requests, b.For, b.Shares = 200, 512, 50*time.Millisecond, []float64{0.5}
+	b.Workload.Keys, b.Traffic.Requests, b.Batch, b.For, b.Shares = 200, 512, 16, 300*time.Millisecond, []float64{0.5}
 	r := report.New(report.NewRun(""))
 	if err := b.Run(t.Context(), r); err != nil {
 		t.Fatal(err)

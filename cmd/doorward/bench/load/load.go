@@ -86,7 +86,7 @@ func (p Plan) Run(ctx context.Context, do func(worker int, call uint64) error) *
 	// What was due in time is still done when a server cannot keep up, but not for ever.
 	limit := p.For
 	if p.Rate > 0 {
-		limit *= 2
+		limit += max(p.For, patience)
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -163,6 +163,9 @@ func (r *running) saturating(ended *atomic.Bool, worker int, do func(int, uint64
 		began = now
 	}
 }
+
+// patience is the least time that calls which were due get when the schedule is over.
+const patience = time.Second
 
 // due is a call and its moment.
 type due struct {
