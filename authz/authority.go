@@ -162,7 +162,7 @@ func (e *engine) hear(r *ref) bool {
 }
 
 func (e *engine) denies(r *ref) bool {
-	if p := r.statement.principals; p != nil && !p.denies(e.caller, e.bounded) {
+	if r.names && !r.statement.principals.denies(e.caller, e.bounded) {
 		return false
 	}
 	t, facts := r.applies(&e.query)
@@ -178,8 +178,8 @@ func (e *engine) denies(r *ref) bool {
 
 func (e *engine) allows(r *ref) {
 	g := noGrant
-	if p := r.statement.principals; p != nil {
-		if g = p.grants(e.caller); g == noGrant {
+	if r.names {
+		if g = r.statement.principals.grants(e.caller); g == noGrant {
 			return
 		}
 	}

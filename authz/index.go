@@ -86,6 +86,9 @@ type ref struct {
 	check check
 	// deny is the statement's effect.
 	deny bool
+	// names and asks are true if the statement has principals and conditions: most
+	// have neither, and then a decision need not wait for its memory.
+	names, asks bool
 }
 
 type check uint8
@@ -205,8 +208,8 @@ func (r *ref) applies(q *query) (truth, Facts) {
 	case r.check == exactly:
 		result = truthOf(len(q.tail) == int(r.length))
 	}
-	if result == no {
-		return no, 0
+	if result == no || !r.asks {
+		return result, missing
 	}
 	t, facts := r.statement.holds(q.context)
 	if t == no {

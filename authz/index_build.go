@@ -41,7 +41,10 @@ func newIndexBuilder() *indexBuilder {
 
 // add files one statement of a document.
 func (b *indexBuilder) add(st *statement, document int) {
-	base := ref{statement: st, actions: st.actions, document: int32(document), deny: st.effect == policy.Deny}
+	base := ref{
+		statement: st, actions: st.actions, document: int32(document),
+		deny: st.effect == policy.Deny, names: st.principals != nil, asks: len(st.conditions) > 0,
+	}
 	if st.not {
 		base.check = notListed
 		b.file(b.nots, base)
@@ -142,7 +145,7 @@ func (r *ref) rank() int {
 	if !r.deny {
 		rank = 2
 	}
-	if len(r.statement.conditions) > 0 {
+	if r.asks {
 		rank++
 	}
 	return rank

@@ -9,7 +9,7 @@ import (
 
 // BenchmarkDoorward is for profiles; cmd/results compares.
 func BenchmarkDoorward(b *testing.B) {
-	for _, n := range []int{1, 20, 1000, 100_000} {
+	for _, n := range []int{1, 20, 100, 1000, 10_000, 100_000} {
 		b.Run(fmt.Sprintf("statements=%d", n), func(b *testing.B) {
 			statements := workload.Mix(n)
 			engine, err := NewDoorward(statements)
