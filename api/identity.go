@@ -1,6 +1,8 @@
 package api
 
 import (
+	"time"
+
 	"github.com/doorward/doorward/authz"
 	"github.com/doorward/doorward/iam"
 )
@@ -28,6 +30,14 @@ func (c *caller) longTerm() bool { return c.Session == nil }
 // own reports whether the caller is a user who signed with a key of the user's
 // own: neither a service account nor temporary credentials.
 func (c *caller) own() bool { return c.User != nil && c.ServiceAccount == nil && c.Session == nil }
+
+// keyWarning is how long before its end whoever signs with a long-term key is told.
+const keyWarning = 14 * 24 * time.Hour
+
+// endsSoon tells when the caller's long-term key ends, if that is near.
+func (c *caller) endsSoon(now iam.Time) (ends iam.Time, soon bool) {
+	return c.Expires, c.Key != nil && c.Expires != 0 && c.Expires < now.Add(keyWarning)
+}
 
 // ref is the parent of a session that the caller asks for as itself.
 func (c *caller) ref() iam.Ref {

@@ -119,6 +119,9 @@ func (s *Server) answered(w http.ResponseWriter, c *call, label string) {
 		c.fence(w.Header())
 		w.Header().Set("X-Doorward-Index", fmt.Sprint(c.index))
 	}
+	if ends, soon := c.caller.endsSoon(c.now); soon {
+		w.Header().Set("X-Doorward-Key-Expires", ends.ISO())
+	}
 }
 
 // query reads, authenticates, validates, authorises and runs the call, in this

@@ -64,8 +64,8 @@ func (c *call) serviceAccountJSON(s *iam.ServiceAccount) serviceAccountJSON {
 		ID: s.Key, Parent: s.Parent, Description: s.Description, Policy: s.Policy,
 		Status: s.Status.String(), Created: s.Created.ISO(), Index: c.view.Index(),
 	}
-	if s.Expires != 0 {
-		x.Expires = s.Expires.ISO()
+	if key, ok := c.view.AccessKey(s.Key); ok {
+		x.Expires = c.keyJSON(key).Expires
 	}
 	return x
 }

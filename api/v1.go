@@ -40,6 +40,7 @@ var v1Routes = []route{
 	{"DELETE /v1/users/{name}", "iam:DeleteUser", theUser, true, v1DeleteUser, userPath},
 	{"PUT /v1/users/{name}/secret-key", "iam:CreateAccessKey", theUser, true, v1SetSecretKey, userPath},
 	{"DELETE /v1/users/{name}/secret-key", "iam:DeleteAccessKey", theUser, true, v1DeleteSecretKey, userPath},
+	{"GET /v1/users/{name}/access-keys", "iam:ListAccessKeys", theUser, false, v1ListAccessKeys, userPath},
 	{"POST /v1/users/{name}/access-keys", "iam:CreateAccessKey", theUser, true, v1ImportAccessKey, userPath},
 	{"PATCH /v1/users/{name}/access-keys/{key}", "iam:UpdateAccessKey", theUser, true, v1UpdateAccessKey,
 		map[string]string{"name": "UserName", "key": "AccessKeyId"}},

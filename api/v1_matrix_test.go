@@ -20,6 +20,7 @@ var v1Matrix = map[string]v1Row{
 	"DELETE /v1/users/{name}":                  {"DELETE", "/v1/users/target", "", "iam:DeleteUser", targetUser},
 	"PUT /v1/users/{name}/secret-key":          {"PUT", "/v1/users/target/secret-key", `{"secret_key":"Battery-Staple"}`, "iam:CreateAccessKey", targetUser},
 	"DELETE /v1/users/{name}/secret-key":       {"DELETE", "/v1/users/target/secret-key", "", "iam:DeleteAccessKey", targetUser},
+	"GET /v1/users/{name}/access-keys":         {"GET", "/v1/users/target/access-keys", "", "iam:ListAccessKeys", targetUser},
 	"POST /v1/users/{name}/access-keys":        {"POST", "/v1/users/target/access-keys", `{}`, "iam:CreateAccessKey", targetUser},
 	"PATCH /v1/users/{name}/access-keys/{key}": {"PATCH", "/v1/users/target/access-keys/AKIAIOSFODNN7EXAMPLE", `{"status":"Active"}`, "iam:UpdateAccessKey", targetUser},
 	"GET /v1/sessions":                         {"GET", "/v1/sessions?user=target", "", "doorward:ListSessions", targetUser},

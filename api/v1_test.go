@@ -95,6 +95,56 @@ func TestImportedAndExpiringKeys(t *testing.T) {
 	w.want(w.json(w.root, "POST", "/v1/users/alice/access-keys", `{"expires":"2020-01-01T00:00:00Z"}`), 400, "ValidationError")
 }
 
+func TestWhoSignsWithAKeyThatEndsSoonIsTold(t *testing.T) {
+	const header = "X-Doorward-Key-Expires"
+	w := newWorld(t)
+	alice := w.user("alice", allow("iam:ListUsers", "*"))
+	if a := w.must(alice, "ListUsers"); a.header.Get(header) != "" {
+		t.Errorf("a key without an end: %v", a.header)
+	}
+	w.mustJSON(w.root, "PATCH", "/v1/settings", `{"key_max_age":2592000}`)
+	made := w.mustJSON(alice, "POST", "/v1/service-accounts", `{}`)
+	account := credentials{made["access_key_id"].(string), made["secret_access_key"].(string), ""}
+	session := sessionOf(w.must(alice, "AssumeRole"))
+	if a := w.must(alice, "ListUsers"); a.header.Get(header) != "" {
+		t.Errorf("a key with a month to live: %v", a.header)
+	}
+	w.pass(20 * 24 * time.Hour)
+	for name, c := range map[string]credentials{"a key": alice, "a service account": account} {
+		if at := w.must(c, "ListUsers").header.Get(header); at != "2026-12-24T12:00:00Z" {
+			t.Errorf("%s with ten days to live: %q", name, at)
+		}
+	}
+	if at := w.json(alice, "GET", "/v1/service-accounts", "").header.Get(header); at != "2026-12-24T12:00:00Z" {
+		t.Errorf("in the JSON API: %q", at)
+	}
+	if a := w.call(session, "ListUsers"); a.header.Get(header) != "" {
+		t.Errorf("a session: %v", a.header)
+	}
+	if a := w.must(w.root, "ListUsers"); a.header.Get(header) != "" {
+		t.Errorf("the root user: %v", a.header)
+	}
+	listed := w.json(w.root, "GET", "/v1/users/alice/access-keys", "")
+	if !strings.Contains(listed.body, `"expires":"2026-12-24T12:00:00Z"`) || strings.Contains(listed.body, "secret") {
+		t.Error(listed.body)
+	}
+}
+
+func TestANewSecretBeginsItsAgeAnew(t *testing.T) {
+	w := newWorld(t)
+	alice := w.user("alice")
+	w.mustJSON(w.root, "PUT", "/v1/users/alice/secret-key", `{"secret_key":"Battery-Staple"}`)
+	w.mustJSON(w.root, "PATCH", "/v1/settings", `{"key_max_age":7200}`)
+	made := w.mustJSON(alice, "POST", "/v1/service-accounts", `{}`)
+	w.pass(time.Hour)
+	rotated := w.mustJSON(alice, "POST", "/v1/service-accounts/"+made["access_key_id"].(string)+"/rotate", `{}`)
+	w.mustJSON(w.root, "PUT", "/v1/users/alice/secret-key", `{"secret_key":"Battery-Staple-2"}`)
+	w.pass(90 * time.Minute)
+	w.want(w.call(alice, "GetCallerIdentity"), 403, "InvalidClientTokenId")
+	w.must(credentials{rotated["access_key_id"].(string), rotated["secret_access_key"].(string), ""}, "GetCallerIdentity")
+	w.must(credentials{"alice", "Battery-Staple-2", ""}, "GetCallerIdentity")
+}
+
 func TestServiceAccountsBelongToTheirUser(t *testing.T) {
 	w := newWorld(t)
 	alice := w.user("alice", allow("iam:ListUsers iam:ListGroups", "*"))

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/doorward/doorward/authz"
 	"github.com/doorward/doorward/iam"
 )
 
@@ -277,10 +278,27 @@ type keyJSON struct {
 
 func (c *call) keyJSON(k *iam.AccessKey) keyJSON {
 	x := keyJSON{User: k.Owner.Name, ID: k.ID, Status: k.Status.String(), Created: k.Created.ISO(), Index: c.view.Index()}
-	if k.Expires != 0 {
-		x.Expires = k.Expires.ISO()
+	if ends := authz.KeyExpires(k, c.view.Settings()); ends != 0 {
+		x.Expires = ends.ISO()
 	}
 	return x
+}
+
+// v1ListAccessKeys lists a user's keys with what the IAM API does not tell: when each
+// ends.
+func v1ListAccessKeys(c *call) (any, error) {
+	u, err := c.user(c.form["UserName"])
+	if err != nil {
+		return nil, err
+	}
+	answer := struct {
+		Keys  []keyJSON `json:"access_keys"`
+		Index iam.Index `json:"index"`
+	}{[]keyJSON{}, c.view.Index()}
+	for k := range c.view.KeysOf(u.Ref()) {
+		answer.Keys = append(answer.Keys, c.keyJSON(k))
+	}
+	return answer, nil
 }
 
 // v1ImportAccessKey creates an access key with an expiry, or takes over one that

@@ -209,6 +209,20 @@ func (r *resolver) until(end iam.Time) {
 	}
 }
 
+// KeyExpires is when a long-term key ends: its own expiry, or the greatest age that
+// the settings let its secret have, whatever comes first. Zero: never. The root key
+// has no greatest age, for nobody could let the root in again.
+func KeyExpires(key *iam.AccessKey, set iam.Settings) iam.Time {
+	if set.KeyMaxAge == 0 || key.Owner.Kind == iam.KindRoot {
+		return key.Expires
+	}
+	oldest := key.Created + iam.Time(set.KeyMaxAge)*1000
+	if key.Expires == 0 {
+		return oldest
+	}
+	return min(key.Expires, oldest)
+}
+
 // finish adds the guard rails, which cut everybody, and takes away what a faulty
 // identity must not have.
 func (r *resolver) finish() *Identity {
@@ -225,11 +239,7 @@ func (r *resolver) finish() *Identity {
 
 func (r *resolver) longTerm(key *iam.AccessKey) {
 	r.Key = key
-	r.until(key.Expires)
-	// The root key is exempt: nobody could let the root in again.
-	if age := r.view.Settings().KeyMaxAge; age != 0 && key.Owner.Kind != iam.KindRoot {
-		r.until(key.Created + iam.Time(age)*1000)
-	}
+	r.until(KeyExpires(key, r.view.Settings()))
 	if key.Status != iam.Active {
 		r.refuse(KeyInactive)
 	}

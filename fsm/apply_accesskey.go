@@ -86,7 +86,7 @@ func (s *step) updateAccessKey(c iam.UpdateAccessKey) *iam.Error {
 		k.Expires = c.Expires
 	}
 	if c.Secret != nil {
-		k.Secret = c.Secret
+		k.Secret, k.Created = c.Secret, s.now // the greatest age of keys is one of secrets
 	}
 	if err := s.checkAccessKey(k); err != nil {
 		return err

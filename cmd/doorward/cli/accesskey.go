@@ -15,11 +15,11 @@ import (
 func newAccessKey(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "access-key",
-		Short: "Create, list, disable and delete access keys",
+		Short: "Create, list, replace, disable and delete access keys",
 		Example: `  doorward access-key create alice
   doorward access-key list alice`,
 	}
-	cmd.AddCommand(newAccessKeyCreate(a), newAccessKeyImport(a), newAccessKeyList(a),
+	cmd.AddCommand(newAccessKeyCreate(a), newAccessKeyImport(a), newAccessKeyList(a), newAccessKeyRotate(a),
 		newAccessKeySwitch(a, "enable", iam.Active, "Let an access key be used again"),
 		newAccessKeySwitch(a, "disable", iam.Inactive, "Refuse an access key until it is enabled again"),
 		newAccessKeyDelete(a))
@@ -143,13 +143,17 @@ func newAccessKeyList(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			keys, err := c.ListAccessKeys(cmd.Context(), userArg(args))
+			user, err := userOrSelf(cmd.Context(), c, args)
 			if err != nil {
 				return err
 			}
-			t := &table{header: []string{"ACCESS KEY ID", "USER", "STATUS", "CREATED"}}
+			keys, err := c.ListAccessKeys(cmd.Context(), user)
+			if err != nil {
+				return err
+			}
+			t := &table{header: []string{"ACCESS KEY ID", "USER", "STATUS", "CREATED", "EXPIRES"}}
 			for _, k := range keys {
-				t.add(string(k.ID), k.User, k.Status, k.Created)
+				t.add(string(k.ID), k.User, k.Status, k.Created, orNever(k.Expires))
 			}
 			return a.list(keys, t)
 		},

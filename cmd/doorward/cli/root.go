@@ -52,6 +52,7 @@ type app struct {
 	timeout  time.Duration
 	noWait   bool
 	signer   string // access key id that signs, for messages
+	warned   bool   // that the key that signs ends soon
 }
 
 // Main runs a command and returns its exit code.
@@ -179,7 +180,16 @@ func (a *app) clientFor(creds client.Credentials) (*client.Client, error) {
 		NoWait:      a.noWait,
 		CABundle:    a.caBundle,
 		UserAgent:   "doorward/" + buildVersion(),
+		KeyEnds:     a.keyEnds,
 	})
+}
+
+// keyEnds warns, once, that the key that signs has not long to live.
+func (a *app) keyEnds(at string) {
+	if !a.warned {
+		a.say("The access key %s ends at %s. Replace it: see `doorward access-key rotate --help`.", a.signer, at)
+	}
+	a.warned = true
 }
 
 // exactly asks for the named arguments, no more and no fewer.

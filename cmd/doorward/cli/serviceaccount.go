@@ -240,29 +240,6 @@ func newServiceAccountUpdate(a *app) *cobra.Command {
 	return cmd
 }
 
-func newServiceAccountRotate(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:   "rotate ACCESS-KEY-ID",
-		Short: "Give a service account a new secret, and show it once",
-		Long: `Give a service account a new secret under the same access key id. The old one is
-refused from then on; where both have to work for a while, make a second service
-account.`,
-		Example: `  doorward service-account rotate AKIAEXAMPLE000000001`,
-		Args:    exactly("ACCESS-KEY-ID"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.client()
-			if err != nil {
-				return err
-			}
-			rotated, meta, err := c.RotateServiceAccount(cmd.Context(), iam.AccessKeyID(args[0]))
-			if err != nil {
-				return err
-			}
-			return a.showServiceAccountSecret(rotated, meta)
-		},
-	}
-}
-
 func newServiceAccountDelete(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "delete ACCESS-KEY-ID",

@@ -35,6 +35,9 @@ type Config struct {
 	CABundle    string        // file of PEM certificates to trust; empty: the system's
 	NoWait      bool          // changes are answered before the sidecars have followed
 	UserAgent   string
+	// KeyEnds is told when the long-term key that signs ends, by each answer of a store
+	// that finds that near; nil: nobody is.
+	KeyEnds func(at string)
 }
 
 // Client calls one store. It is safe for use by several goroutines.
@@ -44,6 +47,7 @@ type Client struct {
 	http     *http.Client
 	agent    string
 	noWait   bool
+	keyEnds  func(at string)
 }
 
 // New returns a client; it opens no connection.
@@ -64,6 +68,7 @@ func New(config Config) (*Client, error) {
 		http:     &http.Client{Transport: transport, Timeout: config.Timeout, CheckRedirect: noRedirects},
 		agent:    config.UserAgent,
 		noWait:   config.NoWait,
+		keyEnds:  config.KeyEnds,
 	}, nil
 }
 
@@ -240,6 +245,9 @@ func (c *Client) send(ctx context.Context, service, method, path, contentType st
 	}
 	if answer.StatusCode/100 != 2 {
 		return nil, nil, c.refusal(answer, content)
+	}
+	if at := answer.Header.Get("X-Doorward-Key-Expires"); at != "" && c.keyEnds != nil {
+		c.keyEnds(at)
 	}
 	return answer, content, nil
 }

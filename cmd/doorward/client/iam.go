@@ -138,13 +138,28 @@ type NewAccessKey struct {
 // only if the store made it.
 func (c *Client) AddAccessKey(ctx context.Context, user string, wanted NewAccessKey) (AccessKey, Meta, error) {
 	var made AccessKey
-	meta, err := c.JSON(ctx, http.MethodPost, "/v1/users/"+url.PathEscape(user)+"/access-keys", wanted, &made)
+	meta, err := c.JSON(ctx, http.MethodPost, accessKeys(user), wanted, &made)
 	return made, meta, err
 }
 
-// ListAccessKeys returns a user's keys, without secrets.
+// ListAccessKeys returns a user's keys, without secrets; an empty name means the
+// caller, whose keys are told without their ends.
 func (c *Client) ListAccessKeys(ctx context.Context, user string) ([]AccessKey, error) {
-	return list[AccessKey](ctx, c, "ListAccessKeys", form("UserName", user))
+	if user == "" {
+		return list[AccessKey](ctx, c, "ListAccessKeys", nil)
+	}
+	var answer struct {
+		Keys []AccessKey `json:"access_keys"`
+	}
+	_, err := c.JSON(ctx, http.MethodGet, accessKeys(user), nil, &answer)
+	return answer.Keys, err
+}
+
+func accessKeys(user string) string { return "/v1/users/" + url.PathEscape(user) + "/access-keys" }
+
+// ExpireAccessKey sets when a key ends, as RFC 3339.
+func (c *Client) ExpireAccessKey(ctx context.Context, user string, key iam.AccessKeyID, at string) (Meta, error) {
+	return c.JSON(ctx, http.MethodPatch, accessKeys(user)+"/"+url.PathEscape(string(key)), map[string]string{"expires": at}, nil)
 }
 
 // UpdateAccessKey sets a key's status.
