@@ -195,11 +195,11 @@ func describePrincipal(r *authz.Request) {
 func contextValues(texts []string) (map[string][]string, error) {
 	values := map[string][]string{}
 	for _, text := range texts {
-		key, value, found := strings.Cut(text, "=")
-		if !found || key == "" {
-			return nil, withHint(fmt.Errorf("context %q is not KEY=VALUE", text), "For example --context aws:SourceIp=10.0.0.7.")
+		pair, err := contextPair(text)
+		if err != nil {
+			return nil, err
 		}
-		values[key] = append(values[key], value)
+		values[pair.Key] = append(values[pair.Key], pair.Value)
 	}
 	return values, nil
 }

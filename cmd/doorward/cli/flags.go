@@ -33,11 +33,25 @@ func (p *posixFlags) value(cmd *cobra.Command) (*client.POSIX, error) {
 func parseTags(texts []string) ([]client.Tag, error) {
 	var tags []client.Tag
 	for _, text := range texts {
-		key, value, found := strings.Cut(text, "=")
-		if !found || key == "" {
-			return nil, withHint(fmt.Errorf("tag %q is not KEY=VALUE", text), "For example --tag team=build.")
+		tag, err := keyValue("tag", text, "team=build")
+		if err != nil {
+			return nil, err
 		}
-		tags = append(tags, client.Tag{Key: key, Value: value})
+		tags = append(tags, tag)
 	}
 	return tags, nil
+}
+
+// keyValue reads the KEY=VALUE of a flag; the example is one.
+func keyValue(flag, text, example string) (client.Tag, error) {
+	key, value, found := strings.Cut(text, "=")
+	if !found || key == "" {
+		return client.Tag{}, withHint(fmt.Errorf("%s %q is not KEY=VALUE", flag, text), "For example --%s %s.", flag, example)
+	}
+	return client.Tag{Key: key, Value: value}, nil
+}
+
+// contextPair reads a condition key and a value of it.
+func contextPair(text string) (client.Tag, error) {
+	return keyValue("context", text, "aws:SourceIp=10.0.0.7")
 }

@@ -101,11 +101,11 @@ func (f simulation) questions(a *app) (s client.Simulation, err error) {
 		s.Resources = append(s.Resources, resourceARN(resource))
 	}
 	for _, text := range f.context {
-		key, value, found := strings.Cut(text, "=")
-		if !found || key == "" {
-			return s, withHint(fmt.Errorf("context %q is not KEY=VALUE", text), "For example --context aws:SourceIp=10.0.0.7.")
+		pair, err := contextPair(text)
+		if err != nil {
+			return s, err
 		}
-		s.Context = append(s.Context, client.Tag{Key: key, Value: value})
+		s.Context = append(s.Context, pair)
 	}
 	for _, name := range f.policies {
 		document, err := a.readDocument(name)
