@@ -62,8 +62,8 @@ bench: ## measure beside the peers, and write bench/RESULTS.md and its pictures
 image: build ## build the container image doorward
 	docker build -q -t doorward .
 
-compose-test: ## three nodes in containers: kill, cut off, heal (says so where there is no Docker engine)
-	@if docker info >/dev/null 2>&1; then $(MAKE) --no-print-directory image; fi
+compose-test: ## three nodes, a sidecar and versitygw in containers: kill, cut off, heal (says so where there is no Docker engine)
+	@if docker info >/dev/null 2>&1; then $(MAKE) --no-print-directory image gateway; fi
 	@deploy/compose/test
 
 clean: ## remove what was built
