@@ -10,7 +10,7 @@ MODULES := $(patsubst %/go.mod,%,$(wildcard go.mod */go.mod */*/go.mod))
 MEMORY  := $(shell test -w /dev/shm && echo /dev/shm || echo $${TMPDIR:-/tmp})
 
 .DEFAULT_GOAL := help
-.PHONY: help build gateway demo test test-unit test-peers test-e2e check-format lint fuzz fuzz-policy bench image compose-test clean
+.PHONY: help build gateway previous demo test test-unit test-peers test-e2e check-format lint fuzz fuzz-policy bench image compose-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,15 @@ build: ## build bin/doorward
 
 gateway: ## build bin/versitygw, the stock S3 server of the demo and the tests
 	$(BUILD) -C e2e $(FLAGS) -o ../$(BIN)/versitygw github.com/versity/versitygw/cmd/versitygw
+
+# The build that the upgrade test starts from: the last that was released.
+PREVIOUS ?= d80fb69
+previous: ## build bin/doorward-previous, which the upgrade test starts from
+	@if git cat-file -e $(PREVIOUS)^{commit} 2>/dev/null; then \
+		mkdir -p $(BIN)/previous && git archive $(PREVIOUS) | tar -x -C $(BIN)/previous && \
+		CGO_ENABLED=0 $(GO) build -C $(BIN)/previous $(FLAGS) -buildvcs=false -o ../doorward-previous ./cmd/doorward; status=$$?; \
+		rm -rf $(BIN)/previous; exit $$status; \
+	else echo "previous: THIS CLONE DOES NOT HOLD COMMIT $(PREVIOUS), SO THE UPGRADE IS NOT TESTED" >&2; fi
 
 demo: build gateway ## play the story: a real S3 server asks Doorward on every request (KEEP=1 leaves both running)
 	@$(BUILD) -C e2e $(FLAGS) -o ../$(BIN)/demo ./cmd/demo
@@ -38,7 +47,7 @@ test-unit: ## run the tests of the core
 test-peers: ## run the tests of the nested modules that need nothing installed
 	for m in bench policyoracle sidecar/extauthz; do (cd $$m && $(GO) vet ./... && $(GO) test ./...) || exit 1; done
 
-test-e2e: build gateway ## run the tests with a real S3 server and real clients
+test-e2e: build gateway previous ## run the tests with a real S3 server and real clients
 	$(GO) vet -C e2e ./...
 	DOORWARD_VERSITYGW=$(CURDIR)/$(BIN)/versitygw $(GO) test -count=1 -run '^TestConformance$$' ./api
 	$(GO) test -C e2e -count=1 -timeout 15m ./...

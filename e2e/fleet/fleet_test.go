@@ -19,17 +19,19 @@ import (
 )
 
 // open starts a fleet whose data is removed at the end.
-func open(t *testing.T) *stage.Fleet {
+func open(t *testing.T) (f *stage.Fleet, dir string) {
+	t.Helper()
+	return openWith(t, "doorward")
+}
+
+// openWith is open for another binary of doorward, named as in the folder of binaries.
+func openWith(t *testing.T, doorward string) (f *stage.Fleet, dir string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "fleet") // short, for the sockets in it
 	if err != nil {
 		t.Fatal(err)
 	}
-	bin, err := filepath.Abs("../../bin")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := stage.StartFleet(context.Background(), stage.Config{Doorward: filepath.Join(bin, "doorward"), Gateway: filepath.Join(bin, "versitygw"), Dir: dir})
+	f, err = stage.StartFleet(context.Background(), stage.Config{Doorward: binary(t, doorward), Gateway: binary(t, "versitygw"), Dir: dir})
 	if err != nil {
 		t.Fatalf("%v (make test-e2e builds the binaries)", err)
 	}
@@ -39,7 +41,17 @@ func open(t *testing.T) *stage.Fleet {
 		}
 		_ = os.RemoveAll(dir)
 	})
-	return f
+	return f, dir
+}
+
+// binary is the path of one that make has built.
+func binary(t *testing.T, name string) string {
+	t.Helper()
+	bin, err := filepath.Abs("../../bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(bin, name)
 }
 
 func client(f *stage.Fleet, id, secret string) *s3.Client {
@@ -62,7 +74,7 @@ func code(err error) string {
 }
 
 func TestAFleetServesWhateverComesAndGoes(t *testing.T) {
-	f := open(t)
+	f, _ := open(t)
 	ctx := t.Context()
 	doorward := func(node int, args ...string) string {
 		t.Helper()

@@ -20,18 +20,23 @@ type Fleet struct {
 	config  Config
 	nodes   [3]fleetNode
 	sidecar *process
+	beside  string // the binary of the sidecar
 	http    string // of the sidecar
 	server  *process
 }
 
 type fleetNode struct {
 	api, peer string
+	binary    string
 	process   *process
 }
 
 // StartFleet brings all of it up. On error nothing is left running.
 func StartFleet(ctx context.Context, config Config) (*Fleet, error) {
-	f := &Fleet{config: config}
+	f := &Fleet{config: config, beside: config.Doorward}
+	for i := range f.nodes {
+		f.nodes[i].binary = config.Doorward
+	}
 	for _, step := range []func(context.Context) error{f.init, f.grow, f.StartSidecar, f.startGateway} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, f.Close())
@@ -132,11 +137,21 @@ func (f *Fleet) token(ctx context.Context, kind string) error {
 // StartNode starts the i-th node and waits until it serves.
 func (f *Fleet) StartNode(ctx context.Context, i int) (err error) {
 	n := &f.nodes[i]
-	n.process, err = start(ctx, f.path(fmt.Sprintf("node%d.log", i)), nil, f.config.Doorward, append([]string{"server"}, f.flags(i)...)...)
+	n.process, err = start(ctx, f.path(fmt.Sprintf("node%d.log", i)), nil, n.binary, append([]string{"server"}, f.flags(i)...)...)
 	if err != nil {
 		return err
 	}
 	return n.process.until(ctx, func() error { return answers(ctx, "http://"+n.api+"/livez") })
+}
+
+// ReplaceNode restarts the i-th node with another binary, as an upgrade does.
+func (f *Fleet) ReplaceNode(ctx context.Context, i int, binary string) error {
+	n := &f.nodes[i]
+	if err := n.process.stop(); err != nil {
+		return err
+	}
+	n.binary = binary
+	return f.StartNode(ctx, i)
 }
 
 // KillNode ends the i-th node as a crash would.
@@ -177,7 +192,7 @@ func (f *Fleet) StartSidecar(ctx context.Context) (err error) {
 		}
 		args = append(args, "--token-file", f.path("token"))
 	}
-	f.sidecar, err = start(ctx, f.path("sidecar.log"), nil, f.config.Doorward, args...)
+	f.sidecar, err = start(ctx, f.path("sidecar.log"), nil, f.beside, args...)
 	if err != nil {
 		return err
 	}
@@ -186,6 +201,18 @@ func (f *Fleet) StartSidecar(ctx context.Context) (err error) {
 
 // StopSidecar ends the sidecar as a restart would.
 func (f *Fleet) StopSidecar() error { return f.sidecar.stop() }
+
+// ReplaceSidecar restarts the sidecar with another binary.
+func (f *Fleet) ReplaceSidecar(ctx context.Context, binary string) error {
+	if err := f.StopSidecar(); err != nil {
+		return err
+	}
+	f.beside = binary
+	return f.StartSidecar(ctx)
+}
+
+// SidecarProcess is the process id of the sidecar.
+func (f *Fleet) SidecarProcess() int { return f.sidecar.cmd.Process.Pid }
 
 func (f *Fleet) startGateway(ctx context.Context) (err error) {
 	f.server, f.S3, err = startGateway(ctx, f.config, f.path("versitygw.sock"))
