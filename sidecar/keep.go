@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/iam"
+	"github.com/doorward/doorward/iam/state"
+	"github.com/doorward/doorward/iam/state/packed"
 	"github.com/doorward/doorward/iam/wire"
 	"github.com/doorward/doorward/sidecar/internal/sealedfile"
 )
@@ -69,6 +71,7 @@ const (
 const (
 	chunkFrames = 1 // frames, one after another
 	chunkProof  = 2 // see appendProof
+	chunkPacked = 3 // packed records of the snapshot that has begun, as packed.AppendEntry writes them
 )
 
 func newKeeper(config KeepConfig, r *replica) *keeper {
@@ -281,8 +284,12 @@ func (k *keeper) anew() (err error) {
 	return syncDir(filepath.Dir(k.config.Path))
 }
 
-// keptChunk is how many records or keys are in a frame of a file.
-const keptChunk = 512
+// keptChunk is how many records or keys are in a frame of a file, and keptBytes about how
+// many bytes of packed records in a chunk.
+const (
+	keptChunk = 512
+	keptBytes = 256 << 10
+)
 
 // everything writes the view and the keys that are held.
 func (k *keeper) everything() error {
@@ -297,15 +304,11 @@ func (k *keeper) everything() error {
 		}
 		return k.append(b)
 	}
-	records := uint64(0)
-	for range v.All() {
-		records++
-	}
-	if err := errors.Join(frame(hello), frame(wire.SnapshotBegin{Position: at, Records: records})); err != nil {
+	if err := errors.Join(frame(hello), frame(wire.SnapshotBegin{Position: at, Records: uint64(v.Records())})); err != nil {
 		return err
 	}
 	var chunk []iam.Change
-	for c := range v.All() {
+	for c := range v.Unpacked() {
 		if chunk = append(chunk, c); len(chunk) == keptChunk {
 			if err := frame(wire.SnapshotChunk{Changes: chunk}); err != nil {
 				return err
@@ -313,7 +316,7 @@ func (k *keeper) everything() error {
 			chunk = chunk[:0]
 		}
 	}
-	if err := errors.Join(frame(wire.SnapshotChunk{Changes: chunk}), frame(wire.SnapshotEnd{Position: at})); err != nil {
+	if err := errors.Join(frame(wire.SnapshotChunk{Changes: chunk}), k.packed(v.View), frame(wire.SnapshotEnd{Position: at})); err != nil {
 		return err
 	}
 	held := r.keys.all()
@@ -325,6 +328,24 @@ func (k *keeper) everything() error {
 		held = held[n:]
 	}
 	return nil
+}
+
+// packed writes the packed records of a view as they are in memory, so that a start does
+// not have to take them apart.
+func (k *keeper) packed(v *state.View) error {
+	chunk := []byte{chunkPacked}
+	for key, value := range v.Packed() {
+		if chunk = packed.AppendEntry(chunk, key, value); len(chunk) >= keptBytes {
+			if err := k.append(chunk); err != nil {
+				return err
+			}
+			chunk = chunk[:1]
+		}
+	}
+	if len(chunk) == 1 {
+		return nil
+	}
+	return k.append(chunk)
 }
 
 // A proof in a file, integers big-endian: 8 index, 8 age of the proof in nanoseconds,
@@ -373,50 +394,59 @@ func (k *keeper) restore() error {
 	if err != nil {
 		return err
 	}
-	chunks := &frameChunks{in: in, now: k.replica.config.Now(), moment: k.config.Moment()}
-	frames := wire.NewFrameReader(chunks)
-	for {
-		frame, err := frames.Read()
-		if err == io.EOF {
-			break
-		}
-		if err == nil {
-			err = k.replica.repeat(frame)
-		}
-		if err != nil {
-			return errors.Join(err, k.replica.settle(nil))
-		}
+	proofs, bad, err := k.replay(in)
+	if err != nil {
+		return errors.Join(err, k.replica.settle(nil))
 	}
-	return errors.Join(chunks.bad, k.replica.settle(chunks.proofs))
+	return errors.Join(bad, k.replica.settle(proofs))
 }
 
-// frameChunks reads the frames of a file as one stream, and puts proofs aside.
-type frameChunks struct {
-	in     *sealedfile.Reader
-	now    time.Time
-	moment Moment
-	left   bytes.Reader
-	proofs []proof
-	bad    error // why a proof does not count
-}
-
-func (c *frameChunks) Read(b []byte) (int, error) {
-	for c.left.Len() == 0 {
-		chunk, err := c.in.Next()
+// replay takes the chunks of a file, and puts proofs aside. bad says why a proof does not
+// count.
+func (k *keeper) replay(in *sealedfile.Reader) (proofs []proof, bad, err error) {
+	now, moment := k.replica.config.Now(), k.config.Moment()
+	var part bytes.Reader
+	frames := wire.NewFrameReader(&part) // a frame ends in the chunk in which it begins
+	for {
+		chunk, err := in.Next()
+		if err == io.EOF {
+			return proofs, bad, nil
+		}
 		if err != nil {
-			return 0, err
+			return nil, nil, err
 		}
 		switch chunk[0] {
 		case chunkFrames:
-			c.left.Reset(chunk[1:])
+			part.Reset(chunk[1:])
+			err = k.replica.repeatAll(frames)
+		case chunkPacked:
+			err = k.replica.packed(chunk[1:])
 		case chunkProof:
-			p, err := readProof(chunk[1:], c.now, c.moment)
-			if c.bad = err; err == nil {
-				c.proofs = append(c.proofs, p)
+			var p proof
+			if p, bad = readProof(chunk[1:], now, moment); bad == nil {
+				proofs = append(proofs, p)
 			}
 		}
+		if err != nil {
+			return nil, nil, err
+		}
 	}
-	return c.left.Read(b)
+}
+
+// repeatAll takes frames of a file until there are no more.
+func (r *replica) repeatAll(frames *wire.FrameReader) error {
+	for {
+		frame, err := frames.Read()
+		if err == io.EOF {
+			return nil
+		}
+		if err == nil {
+			err = r.repeat(frame)
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // repeat takes a frame of a file. Steps that the snapshot has already are passed over,

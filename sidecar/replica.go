@@ -10,6 +10,7 @@ import (
 
 	"github.com/doorward/doorward/iam"
 	"github.com/doorward/doorward/iam/state"
+	"github.com/doorward/doorward/iam/state/packed"
 	"github.com/doorward/doorward/iam/wire"
 	"github.com/doorward/doorward/internal/token"
 )
@@ -274,6 +275,25 @@ func (r *replica) chunk(f wire.SnapshotChunk) error {
 	}
 	r.building.builder.Add(f.Changes)
 	r.building.count += uint64(len(f.Changes))
+	return nil
+}
+
+// packed takes records of a snapshot as [state.View.Packed] gives them.
+func (r *replica) packed(b []byte) error {
+	if r.building == nil {
+		return errors.New("file has records of a snapshot that has not begun")
+	}
+	for len(b) > 0 {
+		record, split, rest, err := packed.CutEntry(b)
+		if err != nil {
+			return err
+		}
+		if err := r.building.builder.AddPacked(record, split); err != nil {
+			return err
+		}
+		r.building.count++
+		b = rest
+	}
 	return nil
 }
 

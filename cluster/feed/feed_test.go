@@ -362,12 +362,11 @@ func TestTomorrowsKeysComeBeforeMidnight(t *testing.T) {
 
 func TestFenceWaitsForEveryFollower(t *testing.T) {
 	w := newWorld(t, 0)
-	stuck := &replica{block: make(chan struct{}), t: t}
+	stuck := &replica{block: make(chan struct{}), t: t, view: w.view.Load()}
 	done := make(chan error, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { done <- w.Follow(ctx, wire.PositionOf(w.view.Load()), stuck.take) }()
 	stuck.block <- struct{}{}
-	stuck.view = w.view.Load()
 	w.step(user("alice"))
 	short, giveUp := context.WithCancel(t.Context())
 	giveUp()

@@ -68,6 +68,23 @@ func appendKey(b []byte, table iam.Table, account iam.AccountID, name string) []
 	return canonical(append(b, byte(table))).text(string(account)).text(name)
 }
 
+var (
+	userForm           = &form[iam.User]{iam.TableUsers, writeUser, readUser}
+	groupForm          = &form[iam.Group]{iam.TableGroups, writeGroup, nil}
+	roleForm           = &form[iam.Role]{iam.TableRoles, writeRole, nil}
+	policyForm         = &form[iam.Policy]{iam.TablePolicies, writePolicy, nil}
+	accessKeyForm      = &form[iam.AccessKey]{iam.TableAccessKeys, writeAccessKey, readAccessKey}
+	serviceAccountForm = &form[iam.ServiceAccount]{iam.TableServiceAccounts, writeServiceAccount, readServiceAccount}
+	sessionForm        = &form[iam.Session]{iam.TableSessions, writeSession, readSession}
+	bucketForm         = &form[iam.Bucket]{iam.TableBuckets, writeBucket, nil}
+	settingsForm       = &form[iam.Settings]{iam.TableSettings, writeSettings, nil}
+	storeForm          = &form[iam.Store]{iam.TableStore, writeStore, nil}
+	providerForm       = &form[iam.Provider]{iam.TableProviders, writeProvider, nil}
+	enrolmentForm      = &form[iam.Enrolment]{iam.TableEnrolments, writeEnrolment, nil}
+	authorityForm      = &form[iam.Authority]{iam.TableAuthorities, writeAuthority, nil}
+	levelForm          = &form[iam.Level]{iam.TableLevels, writeLevel, nil}
+)
+
 func writeUser(c canonical, u *iam.User) canonical {
 	c = c.text(string(u.Account)).text(u.Name).text(u.Path).text(string(u.ID))
 	c = c.time(u.Created).number(uint64(u.Status)).tags(u.Tags).posix(u.POSIX)

@@ -13,10 +13,36 @@ import (
 // further, larger ones make every write copy more.
 const degree = 16
 
-// table is one primary table of records that have a name in an account. Names are
+// records is one primary table: a tree of records, or packed bytes.
+type records[R any] interface {
+	get(account iam.AccountID, name string) (*R, bool)
+	// set puts new in the place that the key names, or empties the place if new is nil,
+	// and accounts for it in b. It returns what was there, nil if nothing was; packed
+	// bytes, which nothing leads back to, always return nil.
+	set(b *Builder, account iam.AccountID, name string, new *R) (old *R)
+	// in yields the records of one account whose key comes after the given one, in order
+	// of their keys.
+	in(account iam.AccountID, after string) iter.Seq[*R]
+	all() iter.Seq[*R]
+	len() int
+	// clone returns a table that may be written without this one changing.
+	clone() records[R]
+}
+
+// table is a primary table of records that have a name in an account. Names are
 // folded, so that comparing never looks into the record; where that equals the
 // record's own spelling it shares that string's bytes.
-type table[R any] struct{ rows *btree.BTreeG[row[R]] }
+type table[R any] struct {
+	form *form[R]
+	rows *btree.BTreeG[row[R]]
+}
+
+// form says how the records of a table are written to be hashed, and read again.
+type form[R any] struct {
+	table iam.Table
+	write func(canonical, *R) canonical
+	read  func(*reader) *R // nil: such records are never packed
+}
 
 type row[R any] struct {
 	account iam.AccountID
@@ -24,8 +50,8 @@ type row[R any] struct {
 	record  *R
 }
 
-func newTable[R any]() table[R] {
-	return table[R]{btree.NewG(degree, func(a, b row[R]) bool {
+func newTable[R any](form *form[R]) records[R] {
+	return table[R]{form, btree.NewG(degree, func(a, b row[R]) bool {
 		if a.account != b.account {
 			return a.account < b.account
 		}
@@ -38,20 +64,17 @@ func (t table[R]) get(account iam.AccountID, name string) (*R, bool) {
 	return found.record, ok
 }
 
-// put stores record under its key and returns what was there, nil if nothing was.
-func (t table[R]) put(account iam.AccountID, name string, record *R) *R {
-	old, _ := t.rows.ReplaceOrInsert(row[R]{account, name, record})
+func (t table[R]) set(b *Builder, account iam.AccountID, name string, new *R) *R {
+	var old row[R]
+	if new == nil {
+		old, _ = t.rows.Delete(row[R]{account: account, name: name})
+	} else {
+		old, _ = t.rows.ReplaceOrInsert(row[R]{account, name, new})
+	}
+	tally(b, t.form, account, name, old.record, new)
 	return old.record
 }
 
-// remove takes a record out and returns it, nil if there was none.
-func (t table[R]) remove(account iam.AccountID, name string) *R {
-	old, _ := t.rows.Delete(row[R]{account: account, name: name})
-	return old.record
-}
-
-// in yields the records of one account whose key comes after the given one, in
-// order of their keys.
 func (t table[R]) in(account iam.AccountID, after string) iter.Seq[*R] {
 	return func(yield func(*R) bool) {
 		t.rows.AscendGreaterOrEqual(row[R]{account: account, name: after}, func(r row[R]) bool {
@@ -72,8 +95,7 @@ func (t table[R]) all() iter.Seq[*R] {
 
 func (t table[R]) len() int { return t.rows.Len() }
 
-// clone returns a table that may be written without t changing.
-func (t table[R]) clone() table[R] { return table[R]{cloned(t.rows)} }
+func (t table[R]) clone() records[R] { return table[R]{t.form, cloned(t.rows)} }
 
 // cloning is held while a tree marks its nodes as shared, which writes to the tree
 // that is cloned: a rehearsal may build on the same view as the next entry of the
@@ -88,35 +110,38 @@ func cloned[T any](tree *btree.BTreeG[T]) *btree.BTreeG[T] {
 
 // global is a primary table of records whose names are the store's: the largest
 // tables, so their rows do without an account. Names are exact.
-type global[R any] struct{ rows *btree.BTreeG[globalRow[R]] }
+type global[R any] struct {
+	form *form[R]
+	rows *btree.BTreeG[globalRow[R]]
+}
 
 type globalRow[R any] struct {
 	name   string
 	record *R
 }
 
-func newGlobal[R any]() global[R] {
-	return global[R]{btree.NewG(degree, func(a, b globalRow[R]) bool { return a.name < b.name })}
+func newGlobal[R any](form *form[R]) records[R] {
+	return global[R]{form, btree.NewG(degree, func(a, b globalRow[R]) bool { return a.name < b.name })}
 }
 
-func (t global[R]) get(name string) (*R, bool) {
+// The account of a global's records is always empty.
+func (t global[R]) get(_ iam.AccountID, name string) (*R, bool) {
 	found, ok := t.rows.Get(globalRow[R]{name: name})
 	return found.record, ok
 }
 
-// put and remove are as those of table; the account is always empty.
-func (t global[R]) put(_ iam.AccountID, name string, record *R) *R {
-	old, _ := t.rows.ReplaceOrInsert(globalRow[R]{name, record})
+func (t global[R]) set(b *Builder, account iam.AccountID, name string, new *R) *R {
+	var old globalRow[R]
+	if new == nil {
+		old, _ = t.rows.Delete(globalRow[R]{name: name})
+	} else {
+		old, _ = t.rows.ReplaceOrInsert(globalRow[R]{name, new})
+	}
+	tally(b, t.form, account, name, old.record, new)
 	return old.record
 }
 
-func (t global[R]) remove(_ iam.AccountID, name string) *R {
-	old, _ := t.rows.Delete(globalRow[R]{name: name})
-	return old.record
-}
-
-// after yields the records whose name comes after the given one, in byte order.
-func (t global[R]) after(name string) iter.Seq[*R] {
+func (t global[R]) in(_ iam.AccountID, name string) iter.Seq[*R] {
 	return func(yield func(*R) bool) {
 		t.rows.AscendGreaterOrEqual(globalRow[R]{name: name}, func(r globalRow[R]) bool {
 			return (name != "" && r.name == name) || yield(r.record)
@@ -124,8 +149,8 @@ func (t global[R]) after(name string) iter.Seq[*R] {
 	}
 }
 
-func (t global[R]) all() iter.Seq[*R] { return t.after("") }
+func (t global[R]) all() iter.Seq[*R] { return t.in("", "") }
 
 func (t global[R]) len() int { return t.rows.Len() }
 
-func (t global[R]) clone() global[R] { return global[R]{cloned(t.rows)} }
+func (t global[R]) clone() records[R] { return global[R]{t.form, cloned(t.rows)} }

@@ -20,18 +20,18 @@ type View struct {
 	store    iam.Store
 	settings iam.Settings
 
-	users           table[iam.User]
-	groups          table[iam.Group]
-	roles           table[iam.Role]
-	policies        table[iam.Policy]
-	accessKeys      global[iam.AccessKey]
-	serviceAccounts global[iam.ServiceAccount]
-	sessions        global[iam.Session]
-	buckets         global[iam.Bucket]
-	providers       table[iam.Provider]
-	enrolments      global[iam.Enrolment]
-	authorities     global[iam.Authority]
-	levels          global[iam.Level]
+	users           records[iam.User]
+	groups          records[iam.Group]
+	roles           records[iam.Role]
+	policies        records[iam.Policy]
+	accessKeys      records[iam.AccessKey]
+	serviceAccounts records[iam.ServiceAccount]
+	sessions        records[iam.Session]
+	buckets         records[iam.Bucket]
+	providers       records[iam.Provider]
+	enrolments      records[iam.Enrolment]
+	authorities     records[iam.Authority]
+	levels          records[iam.Level]
 
 	// What follows leads back from an entity to those who have to do with it. Narrow
 	// views are without.
@@ -50,18 +50,18 @@ type View struct {
 // Empty returns the view before the first entry of a log.
 func Empty() *View {
 	return &View{
-		users:            newTable[iam.User](),
-		groups:           newTable[iam.Group](),
-		roles:            newTable[iam.Role](),
-		policies:         newTable[iam.Policy](),
-		accessKeys:       newGlobal[iam.AccessKey](),
-		serviceAccounts:  newGlobal[iam.ServiceAccount](),
-		sessions:         newGlobal[iam.Session](),
-		buckets:          newGlobal[iam.Bucket](),
-		providers:        newTable[iam.Provider](),
-		enrolments:       newGlobal[iam.Enrolment](),
-		authorities:      newGlobal[iam.Authority](),
-		levels:           newGlobal[iam.Level](),
+		users:            newTable(userForm),
+		groups:           newTable(groupForm),
+		roles:            newTable(roleForm),
+		policies:         newTable(policyForm),
+		accessKeys:       newGlobal(accessKeyForm),
+		serviceAccounts:  newGlobal(serviceAccountForm),
+		sessions:         newGlobal(sessionForm),
+		buckets:          newGlobal(bucketForm),
+		providers:        newTable(providerForm),
+		enrolments:       newGlobal(enrolmentForm),
+		authorities:      newGlobal(authorityForm),
+		levels:           newGlobal(levelForm),
 		keysByOwner:      newRefIndex(ownerOfKey),
 		sessionsByParent: newRefIndex(parentOfSession),
 		sessionsByExpiry: newExpiryIndex(),
@@ -121,24 +121,24 @@ func (v *View) PolicyNamed(account iam.AccountID, name string) (*iam.Policy, boo
 
 // AccessKey returns the long-term key with exactly that id.
 func (v *View) AccessKey(id iam.AccessKeyID) (*iam.AccessKey, bool) {
-	return v.accessKeys.get(string(id))
+	return v.accessKeys.get("", string(id))
 }
 
 // ServiceAccount returns the service account whose key has exactly that id.
 func (v *View) ServiceAccount(id iam.AccessKeyID) (*iam.ServiceAccount, bool) {
-	return v.serviceAccounts.get(string(id))
+	return v.serviceAccounts.get("", string(id))
 }
 
 // Session returns the session with exactly that key.
 func (v *View) Session(id iam.AccessKeyID) (*iam.Session, bool) {
-	return v.sessions.get(string(id))
+	return v.sessions.get("", string(id))
 }
 
 // Bucket returns the record of a bucket.
-func (v *View) Bucket(name string) (*iam.Bucket, bool) { return v.buckets.get(name) }
+func (v *View) Bucket(name string) (*iam.Bucket, bool) { return v.buckets.get("", name) }
 
 // Enrolment returns the enrolment with exactly that id.
-func (v *View) Enrolment(id string) (*iam.Enrolment, bool) { return v.enrolments.get(id) }
+func (v *View) Enrolment(id string) (*iam.Enrolment, bool) { return v.enrolments.get("", id) }
 
 // Enrolments yields the enrolments, by id.
 func (v *View) Enrolments() iter.Seq[*iam.Enrolment] { return v.enrolments.all() }
@@ -158,7 +158,7 @@ func (v *View) Authority() (newest *iam.Authority) {
 
 // Level returns the feature level that the store is at, 1 or more.
 func (v *View) Level() uint16 {
-	if l, ok := v.levels.get(""); ok {
+	if l, ok := v.levels.get("", ""); ok {
 		return l.Number
 	}
 	return 1
@@ -199,23 +199,23 @@ func (v *View) Policies(account iam.AccountID, after string) iter.Seq[*iam.Polic
 // AccessKeys yields the long-term keys of all accounts whose id comes after the
 // given one, in byte order.
 func (v *View) AccessKeys(after iam.AccessKeyID) iter.Seq[*iam.AccessKey] {
-	return v.accessKeys.after(string(after))
+	return v.accessKeys.in("", string(after))
 }
 
 // ServiceAccounts yields the service accounts of all accounts, as
 // [View.AccessKeys] does.
 func (v *View) ServiceAccounts(after iam.AccessKeyID) iter.Seq[*iam.ServiceAccount] {
-	return v.serviceAccounts.after(string(after))
+	return v.serviceAccounts.in("", string(after))
 }
 
 // Sessions yields the sessions of all accounts, expired ones included until they
 // are tidied away, as [View.AccessKeys] does.
 func (v *View) Sessions(after iam.AccessKeyID) iter.Seq[*iam.Session] {
-	return v.sessions.after(string(after))
+	return v.sessions.in("", string(after))
 }
 
 // Buckets yields the bucket records that come after a name, in byte order.
-func (v *View) Buckets(after string) iter.Seq[*iam.Bucket] { return v.buckets.after(after) }
+func (v *View) Buckets(after string) iter.Seq[*iam.Bucket] { return v.buckets.in("", after) }
 
 // KeysOf yields the long-term keys of a user, service account or root, by id.
 func (v *View) KeysOf(owner iam.Ref) iter.Seq[*iam.AccessKey] { return v.wide().keysByOwner.of(owner) }
@@ -271,6 +271,14 @@ func (v *View) Expiring(cutoff iam.Time) iter.Seq[*iam.Session] {
 	return v.wide().sessionsByExpiry.until(cutoff)
 }
 
+// Records returns the number of records in all tables, which is that of [View.All].
+func (v *View) Records() (n int) {
+	for t := iam.TableUsers; t <= iam.LastTable; t++ {
+		n += v.Len(t)
+	}
+	return n
+}
+
 // Len returns the number of records in a table.
 func (v *View) Len(t iam.Table) int {
 	switch t {
@@ -306,8 +314,8 @@ func (v *View) Len(t iam.Table) int {
 
 // All yields every record as the change that would write it, tables in order of
 // their numbers, records in order of their keys: equal views yield equal
-// sequences. Settings and store
-// are there even if nobody wrote them.
+// sequences. Settings and store are there even if nobody wrote them. What a narrow view
+// has packed comes in no order.
 func (v *View) All() iter.Seq[iam.Change] {
 	return func(yield func(iam.Change) bool) {
 		for t := iam.TableUsers; t <= iam.LastTable; t++ {

@@ -195,28 +195,3 @@ func TestFoldedComparisonAgreesWithFold(t *testing.T) {
 		}
 	})
 }
-
-func TestNarrowViewHasTheRecordsAndTheSumsAndNoWayBack(t *testing.T) {
-	wide, narrow := NewBuilder(), NewNarrowBuilder()
-	for i := range 100 {
-		wide.Add(identity(i))
-		narrow.Add(identity(i))
-	}
-	w, n := wide.View(100), narrow.View(100)
-	for i := range 50 {
-		gone := iam.Change{Delete: &iam.Deletion{Table: iam.TableAccessKeys, Name: string(keyOf(i))}}
-		w, n = w.Apply(w.Index()+1, []iam.Change{gone}), n.Apply(n.Index()+1, []iam.Change{gone})
-	}
-	if w.Sum() != n.Sum() || n.Len(iam.TableAccessKeys) != 50 {
-		t.Errorf("sums %v and %v, %d keys", w.Sum(), n.Sum(), n.Len(iam.TableAccessKeys))
-	}
-	if _, ok := n.AccessKey(keyOf(70)); !ok {
-		t.Error("a key is missing")
-	}
-	defer func() {
-		if recover() == nil {
-			t.Error("it answers for the keys of a user")
-		}
-	}()
-	n.KeysOf(iam.Ref{})
-}
