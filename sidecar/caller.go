@@ -22,6 +22,7 @@ type caller struct {
 
 	madeAt    iam.Index
 	retiredAt atomic.Uint64 // index of the first view that it does not hold for; zero: it holds
+	uses      []use         // belongs to callers, under its lock; one for each record of identity
 
 	ready [4]atomic.Pointer[sigv4.SigningKey] // recently used; see Authorizer.signingKey
 	token atomic.Pointer[string]              // a session token that was opened and is this caller's

@@ -31,8 +31,8 @@ type callers struct {
 	compile *compiler
 
 	mu   sync.Mutex
-	uses map[authz.Record]map[*caller]bool // callers in ways, by the records they were made from
-	next uint8                             // way that is overwritten next in a full set
+	uses map[authz.Record]*use // of the callers in ways: the first of a list
+	next uint8                 // way that is overwritten next in a full set
 	// recent are the last changes, a ring; those up to floor are not in it any more.
 	recent [recentChanges]change
 	at     int
@@ -41,6 +41,13 @@ type callers struct {
 
 // recentChanges is how many changes may pass while a caller is made.
 const recentChanges = 1024
+
+// use says that a caller was made from a record. The uses of a record are a list through
+// its callers, because most have one, and some have all there are.
+type use struct {
+	caller     *caller
+	prev, next *use
+}
 
 // change says that a record is another as of the view at index.
 type change struct {
@@ -54,7 +61,7 @@ func newCallers(floor iam.Index, size int) *callers {
 		ways:    make([]atomic.Pointer[caller], size),
 		floor:   floor,
 		compile: newCompiler(),
-		uses:    make(map[authz.Record]map[*caller]bool),
+		uses:    make(map[authz.Record]*use),
 	}
 }
 
@@ -89,11 +96,14 @@ func (t *callers) add(set []atomic.Pointer[caller], c *caller) {
 		t.dropLocked(old)
 	}
 	set[way].Store(c)
-	for _, r := range c.identity.Records {
-		if t.uses[r] == nil {
-			t.uses[r] = make(map[*caller]bool)
+	c.uses = make([]use, len(c.identity.Records))
+	for i, r := range c.identity.Records {
+		u := &c.uses[i]
+		u.caller, u.next = c, t.uses[r]
+		if u.next != nil {
+			u.next.prev = u
 		}
-		t.uses[r][c] = true
+		t.uses[r] = u
 	}
 }
 
@@ -116,13 +126,23 @@ func (t *callers) way(set []atomic.Pointer[caller], id iam.AccessKeyID) int {
 	return int(t.next) % waysPerSet
 }
 
+// dropLocked takes a caller out of the lists of its records, if it is still in them.
 func (t *callers) dropLocked(c *caller) {
-	for _, r := range c.identity.Records {
-		delete(t.uses[r], c)
-		if len(t.uses[r]) == 0 {
+	for i := range c.uses {
+		u := &c.uses[i]
+		if u.next != nil {
+			u.next.prev = u.prev
+		}
+		switch r := c.identity.Records[i]; {
+		case u.prev != nil:
+			u.prev.next = u.next
+		case u.next != nil:
+			t.uses[r] = u.next
+		default:
 			delete(t.uses, r)
 		}
 	}
+	c.uses = nil
 }
 
 // outdatedLocked reports whether a record that c was made from has changed since,
@@ -149,9 +169,8 @@ func (t *callers) retire(index iam.Index, c *iam.Change) {
 	t.floor = max(t.floor, t.recent[t.at].index)
 	t.recent[t.at] = change{index, record}
 	t.at = (t.at + 1) % recentChanges
-	for c := range t.uses[record] {
-		if c.retiredAt.CompareAndSwap(0, uint64(index)) {
-			t.dropLocked(c)
-		}
+	for u := t.uses[record]; u != nil; u = t.uses[record] {
+		u.caller.retiredAt.Store(uint64(index))
+		t.dropLocked(u.caller)
 	}
 }

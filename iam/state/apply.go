@@ -28,6 +28,8 @@ type Builder struct {
 	owned   uint32 // bit per tree that is already the new view's own
 	chunks  uint64 // bit per chunk of bucket sums, likewise
 	scratch []byte // reused to write records for hashing
+	// Reused for packed records: what is kept of one, and all of it.
+	packing, whole []byte
 }
 
 // NewBuilder returns a builder that holds what [Empty] does.

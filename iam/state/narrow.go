@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"fmt"
 	"iter"
 
@@ -15,9 +16,42 @@ import (
 // the garbage collector to follow. They hold no sealed secrets and have no order. Asked
 // for more, a narrow view panics. Sums are as ever.
 //
-// The bytes of a record are those that are hashed (canonical.go), under a key that leads
-// to one record among all tables, so that a record that is replaced or deleted leaves the
-// sums as it came into them.
+// The bytes of a record are those that are hashed (canonical.go), under the key that they
+// are hashed with, so that a record that is replaced or deleted leaves the sums as it came
+// into them. Most records begin with what is in their key; a first byte says so, and then
+// they are kept without.
+const (
+	packedWhole  = 0
+	packedBehind = 1 // what follows belongs behind the names in the key
+)
+
+// packValue appends what is kept of a record to b.
+func packValue(b, key, record []byte) []byte {
+	if rest, ok := bytes.CutPrefix(record, namesIn(key)); ok {
+		return append(append(b, packedBehind), rest...)
+	}
+	return append(append(b, packedWhole), record...)
+}
+
+// unpackValue appends the record to b of which value is kept; false: of none.
+func unpackValue(b, key, value []byte) ([]byte, bool) {
+	if len(value) == 0 || value[0] > packedBehind {
+		return nil, false
+	}
+	if value[0] == packedBehind {
+		b = append(b, namesIn(key)...)
+	}
+	return append(b, value[1:]...), true
+}
+
+// namesIn returns what a record may begin with: account and name, or the name alone where
+// names are global, for whose account a key has an empty text.
+func namesIn(key []byte) []byte {
+	if len(key) > 1 && key[1] == 0 {
+		return key[2:]
+	}
+	return key[1:]
+}
 
 func emptyNarrow() *View {
 	v := Empty()
@@ -41,17 +75,20 @@ func newPackedTable[R any](form *form[R]) records[R] { return packedTable[R]{for
 // nobody anything.
 func (t packedTable[R]) get(account iam.AccountID, name string) (*R, bool) {
 	var space [128]byte
-	value, ok := t.rows.Get(appendKey(space[:0], t.form.table, account, name))
+	key := appendKey(space[:0], t.form.table, account, name)
+	value, ok := t.rows.Get(key)
 	if !ok {
 		return nil, false
 	}
-	return t.read(value)
+	return t.read(key, value)
 }
 
-func (t packedTable[R]) read(value []byte) (*R, bool) {
-	r := reader{left: string(value)}
+func (t packedTable[R]) read(key, value []byte) (*R, bool) {
+	var space [512]byte
+	b, ok := unpackValue(space[:0], key, value)
+	r := reader{left: string(b)}
 	record := t.form.read(&r)
-	if r.bad {
+	if !ok || r.bad {
 		return nil, false
 	}
 	return record, true
@@ -59,27 +96,38 @@ func (t packedTable[R]) read(value []byte) (*R, bool) {
 
 func (t packedTable[R]) set(b *Builder, account iam.AccountID, name string, new *R) *R {
 	key := appendKey(b.scratch[:0], t.form.table, account, name)
+	b.scratch = key
 	if new == nil {
-		b.repack(key, t.rows.Delete(key), nil)
-		b.scratch = key
+		b.repack(t.rows, key, nil)
 		return nil
 	}
-	record := t.form.write(key, new)
-	b.repack(key, t.rows.Put(key, record[len(key):]), record)
-	b.scratch = record
+	whole := t.form.write(key, new)
+	b.packing = packValue(b.packing[:0], key, whole[len(key):])
+	b.scratch = whole
+	b.repack(t.rows, whole[:len(key)], b.packing)
 	return nil
 }
 
-// repack takes old out of the sums and puts new in, both with their key; nil is none.
-func (b *Builder) repack(key, old, new []byte) {
+// repack puts a packed value in the place of another, in a table and in the sums; nil:
+// none.
+func (b *Builder) repack(rows *packed.Table, key, value []byte) {
+	var old []byte
 	var change Sum
-	if old != nil {
-		change = change.Sub(SumOf(old))
+	if value == nil {
+		old = rows.Delete(key)
+	} else {
+		old = rows.Put(key, value)
+		change = b.sumOfPacked(key, value)
 	}
-	if new != nil {
-		change = change.Add(SumOf(new))
+	if old != nil {
+		change = change.Sub(b.sumOfPacked(key, old[len(key):]))
 	}
 	b.addToBucket(bucketOf(key), change)
+}
+
+func (b *Builder) sumOfPacked(key, value []byte) Sum {
+	b.whole, _ = unpackValue(append(b.whole[:0], key...), key, value)
+	return SumOf(b.whole)
 }
 
 func (t packedTable[R]) in(iam.AccountID, string) iter.Seq[*R] {
@@ -88,8 +136,8 @@ func (t packedTable[R]) in(iam.AccountID, string) iter.Seq[*R] {
 
 func (t packedTable[R]) all() iter.Seq[*R] {
 	return func(yield func(*R) bool) {
-		for _, value := range t.rows.All() {
-			if record, ok := t.read(value); ok && !yield(record) {
+		for key, value := range t.rows.All() {
+			if record, ok := t.read(key, value); ok && !yield(record) {
 				return
 			}
 		}
@@ -161,7 +209,7 @@ func (b *Builder) AddPacked(record []byte, split int) error {
 	key := record[:split]
 	if b.view.narrow && split > 0 {
 		if rows := b.ownPacked(iam.Table(key[0])); rows != nil {
-			b.repack(key, rows.Put(key, record[split:]), record)
+			b.repack(rows, key, record[split:])
 			return nil
 		}
 	}

@@ -20,18 +20,28 @@ func roundTrip[R any](t *testing.T, form *form[R]) {
 		}
 	}
 	table := packedTable[R]{form: form}
-	b := form.write(nil, &want)
-	if got, ok := table.read(b); !ok || !reflect.DeepEqual(got, &want) {
-		t.Errorf("%T is read as %+v (%v), want %+v", want, got, ok, want)
-	}
-	for n := range b {
-		if got, ok := table.read(b[:n]); ok || got != nil {
-			t.Errorf("%d of %d bytes of a %T are read as one", n, len(b), want)
+	record := form.write(nil, &want)
+	for _, name := range []string{"x", "else"} { // the record's own, and one that it does not begin with
+		for _, account := range []iam.AccountID{"", "x"} {
+			key := appendKey(nil, form.table, account, name)
+			b := packValue(nil, key, record)
+			if got, ok := table.read(key, b); !ok || !reflect.DeepEqual(got, &want) {
+				t.Errorf("%T is read as %+v (%v), want %+v", want, got, ok, want)
+			}
+			for n := range b {
+				if got, ok := table.read(key, b[:n]); ok || got != nil {
+					t.Errorf("%d of %d bytes of a %T are read as one", n, len(b), want)
+				}
+			}
 		}
 	}
 	var empty R
-	if got, ok := table.read(form.write(nil, &empty)); !ok || !reflect.DeepEqual(got, &empty) {
+	key := appendKey(nil, form.table, "", "")
+	if got, ok := table.read(key, packValue(nil, key, form.write(nil, &empty))); !ok || !reflect.DeepEqual(got, &empty) {
 		t.Errorf("an empty %T is read as %+v, %v", empty, got, ok)
+	}
+	if _, ok := table.read(key, append([]byte{packedBehind + 1}, record...)); ok {
+		t.Errorf("a %T of a form that is not known is read", want)
 	}
 }
 

@@ -46,7 +46,7 @@ func writeAtRandom(t *rapid.T, hash func([]byte) uint64) {
 	first := newTable(hash)
 	first.arena.first = maxChunks - 2 // chunk numbers start over
 	versions := []version{{first, map[string]string{}}}
-	for range rapid.IntRange(1, 30).Draw(t, "versions") {
+	for range rapid.IntRange(1, 15).Draw(t, "versions") {
 		from := versions[len(versions)-1]
 		if rapid.IntRange(0, 9).Draw(t, "branch") == 0 {
 			from = rapid.SampledFrom(versions).Draw(t, "from")
