@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,8 +36,9 @@ the token file gets them. The file is made, for this user only, if it is not the
 a new token in it counts at once. The two lines on standard output are for the
 application's environment.
 
-The session is renewed when half of its life is over. While the store is away the
-last one is served until it ends; once the store refuses, none is.`,
+The session is renewed when half of its life is over, and replaced when it has been
+revoked, which the store is asked about each time. While the store is away the last
+one is served until it ends; once the store refuses, none is.`,
 		Example: `  doorward creds serve --token-file app.token --role arn:aws:iam::000000000000:role/backup
   doorward creds serve --token-file app.token --policy read-one-bucket.json --listen 127.0.0.1:8478`,
 		Args: exactly(),
@@ -50,10 +52,17 @@ last one is served until it ends; once the store refuses, none is.`,
 			if err != nil {
 				return err
 			}
-			d := &dispenser{token: path, log: slog.New(slog.NewTextHandler(a.Err, nil)), fetch: func(ctx context.Context) (client.Session, error) {
-				session, _, err := c.AssumeRole(ctx, wanted)
-				return session, err
-			}}
+			d := &dispenser{
+				token: path, log: slog.New(slog.NewTextHandler(a.Err, nil)),
+				fetch: func(ctx context.Context) (client.Session, error) {
+					session, _, err := c.AssumeRole(ctx, wanted)
+					return session, err
+				},
+				honours: func(ctx context.Context, s client.Session) error {
+					_, err := c.As(s.Credentials("the store")).CallerIdentity(ctx)
+					return err
+				},
+			}
 			if err := d.renew(cmd.Context()); err != nil {
 				return err
 			}
@@ -126,7 +135,10 @@ type dispenser struct {
 	token string // path
 	log   *slog.Logger
 	fetch func(context.Context) (client.Session, error)
-	held  atomic.Pointer[heldSession] // nil: the store has refused
+	// honours asks the store whether a session is still one: a *client.Error says no.
+	honours  func(context.Context, client.Session) error
+	held     atomic.Pointer[heldSession] // nil: the store has refused
+	renewing sync.Mutex                  // held while one is replaced, so that one is fetched
 }
 
 type heldSession struct {
@@ -141,7 +153,7 @@ var errOver = errors.New("the session that the store gave is over already; do th
 func (d *dispenser) renew(ctx context.Context) error {
 	session, err := d.fetch(ctx)
 	if err != nil {
-		if refused, ok := errors.AsType[*client.Error](err); ok && refused != nil {
+		if refused(err) {
 			d.held.Store(nil)
 		}
 		return err
@@ -158,6 +170,48 @@ func (d *dispenser) renew(ctx context.Context) error {
 	return nil
 }
 
+// refused reports whether the store has answered with a no.
+func refused(err error) bool {
+	_, answered := errors.AsType[*client.Error](err)
+	return answered
+}
+
+// askWithin is how long an application waits for what the store says: SDKs wait two
+// seconds for the answer.
+const askWithin = time.Second
+
+// current is the session to hand out: the one that is held, unless it is to be renewed
+// or the store no longer honours it. What the store cannot be asked is taken for yes.
+func (d *dispenser) current(ctx context.Context) *heldSession {
+	held := d.held.Load()
+	if held == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	revoked := time.Now().Before(held.renews) && refused(d.honours(ctx, held.Session))
+	if revoked || !time.Now().Before(held.renews) {
+		d.replace(ctx, held, revoked)
+	}
+	return d.held.Load()
+}
+
+// replace fetches another session, unless somebody has. One that was revoked is given
+// up in any case.
+func (d *dispenser) replace(ctx context.Context, held *heldSession, revoked bool) {
+	d.renewing.Lock()
+	defer d.renewing.Unlock()
+	if d.held.Load() != held {
+		return
+	}
+	if revoked {
+		d.held.Store(nil)
+	}
+	if err := d.renew(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		d.log.Error("the session was not replaced", "revoked", revoked, "error", err)
+	}
+}
+
 // lookAgain is how often the time is looked at. A timer for the whole wait would
 // stand still while the machine sleeps.
 const lookAgain = 10 * time.Second
@@ -172,11 +226,8 @@ func (d *dispenser) keep(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if held := d.held.Load(); held != nil && time.Now().Before(held.renews) {
-			continue
-		}
-		if err := d.renew(ctx); err != nil && ctx.Err() == nil {
-			d.log.Error("the session was not renewed", "error", err)
+		if held := d.held.Load(); held == nil || !time.Now().Before(held.renews) {
+			d.replace(ctx, held, false)
 		}
 	}
 }
@@ -238,7 +289,7 @@ func (d *dispenser) answer(r *http.Request) (int, any) {
 	if r.Method != http.MethodGet || r.URL.Path != "/credentials" {
 		return http.StatusNotFound, refusedCredentials{"NotFound", "Only GET /credentials is served."}
 	}
-	held := d.held.Load()
+	held := d.current(r.Context())
 	if held == nil || !time.Now().Before(held.ends) {
 		return http.StatusServiceUnavailable, refusedCredentials{"ServiceUnavailable", "There is no session at the moment; the log of doorward creds serve says why."}
 	}

@@ -29,10 +29,21 @@ func TestTheSessionIsKeptFresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var trouble error
 		fetched := 0
-		d := &dispenser{token: token, log: slog.New(slog.DiscardHandler), fetch: func(context.Context) (client.Session, error) {
-			fetched++
-			return client.Session{AccessKeyID: "ASIA", Expiration: time.Now().Add(time.Hour).UTC().Format(time.RFC3339)}, trouble
-		}}
+		revoked := false
+		d := &dispenser{
+			token: token, log: slog.New(slog.DiscardHandler),
+			fetch: func(context.Context) (client.Session, error) {
+				fetched++
+				return client.Session{AccessKeyID: "ASIA", Expiration: time.Now().Add(time.Hour).UTC().Format(time.RFC3339)}, trouble
+			},
+			honours: func(ctx context.Context, s client.Session) error {
+				if revoked {
+					revoked = false
+					return &client.Error{Code: "InvalidClientTokenId"}
+				}
+				return trouble
+			},
+		}
 		status := func() int {
 			r := httptest.NewRequest(http.MethodGet, "/credentials", nil)
 			r.Header.Set("Authorization", string(text))
@@ -50,20 +61,25 @@ func TestTheSessionIsKeptFresh(t *testing.T) {
 		steps := []struct {
 			name    string
 			pass    time.Duration
+			revoked bool
 			trouble error
 			fetched int // at least, and at most a few more if there is trouble
 			status  int
 		}{
-			{"a young session is left alone", 29 * time.Minute, nil, 1, 200},
-			{"and renewed in the middle of its life", 2 * time.Minute, nil, 2, 200},
-			{"the store away for a moment does no harm", 40 * time.Minute, &client.Unavailable{Cause: errors.New("away")}, 3, 200},
-			{"but for an hour it does", 25 * time.Minute, &client.Unavailable{Cause: errors.New("away")}, 3, 503},
-			{"it comes back", time.Minute, nil, 4, 200},
-			{"the store refuses", 31 * time.Minute, &client.Error{Code: "AccessDenied"}, 5, 503},
-			{"and changes its mind", time.Minute, nil, 6, 200},
+			{"a young session is left alone", 29 * time.Minute, false, nil, 1, 200},
+			{"and renewed in the middle of its life", 2 * time.Minute, false, nil, 2, 200},
+			{"the store away for a moment does no harm", 40 * time.Minute, false, &client.Unavailable{Cause: errors.New("away")}, 3, 200},
+			{"but for an hour it does", 25 * time.Minute, false, &client.Unavailable{Cause: errors.New("away")}, 3, 503},
+			{"it comes back", time.Minute, false, nil, 4, 200},
+			{"the store refuses", 31 * time.Minute, false, &client.Error{Code: "AccessDenied"}, 5, 503},
+			{"and changes its mind", time.Minute, false, nil, 6, 200},
+			{"the session is revoked, and another is there at once", time.Second, true, nil, 7, 200},
+			{"it is revoked, and there is no other", time.Second, true, &client.Error{Code: "AccessDenied"}, 8, 503},
+			{"until there is", time.Minute, false, nil, 9, 200},
+			{"it is revoked while the store is away, which nobody can know", time.Second, false, &client.Unavailable{Cause: errors.New("away")}, 9, 200},
 		}
 		for _, step := range steps {
-			trouble = step.trouble
+			trouble, revoked = step.trouble, step.revoked
 			time.Sleep(step.pass)
 			synctest.Wait()
 			if got := status(); got != step.status || fetched < step.fetched || (trouble == nil && step.fetched < 3 && fetched != step.fetched) {

@@ -72,6 +72,13 @@ func New(config Config) (*Client, error) {
 	}, nil
 }
 
+// As returns a client of the same store that signs with other credentials.
+func (c *Client) As(creds Credentials) *Client {
+	other := *c
+	other.creds = creds
+	return &other
+}
+
 func trusting(bundle string) (*tls.Config, error) {
 	pem, err := os.ReadFile(bundle)
 	if err != nil {

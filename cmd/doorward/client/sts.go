@@ -17,6 +17,11 @@ type Session struct {
 	ARN             iam.ARN `xml:"AssumedRoleUser>Arn" json:"arn,omitempty"`
 }
 
+// Credentials are what signs as the session; source says where it came from.
+func (s Session) Credentials(source string) Credentials {
+	return Credentials{AccessKeyID: s.AccessKeyID, SecretAccessKey: s.SecretAccessKey, SessionToken: s.SessionToken, Source: source}
+}
+
 // AssumeRole says which session is wanted.
 type AssumeRole struct {
 	Role     iam.ARN // empty: the caller's own identity
