@@ -28,6 +28,24 @@ func (s *step) batch(c iam.Batch) *iam.Error {
 	return nil
 }
 
+// guarded works a command out if the parts of the store that it depends on are what
+// they were for its proposer.
+func (s *step) guarded(c iam.Guarded) *iam.Error {
+	switch c.Command.(type) {
+	case nil, iam.Guarded, iam.Initialize:
+		return iam.Errorf(iam.InvalidInput, "A guarded command cannot hold the command %T.", c.Command)
+	}
+	for _, p := range c.Parts {
+		if int(p.Bucket) >= state.Buckets {
+			return iam.Errorf(iam.InvalidInput, "Part %d of the store does not exist; there are %d.", p.Bucket, state.Buckets)
+		}
+		if s.view.BucketSum(int(p.Bucket)) != p.Sum {
+			return iam.Errorf(iam.ConcurrentModification, "What the request depends on was changed at the same moment. Try again.")
+		}
+	}
+	return s.do(c.Command)
+}
+
 // Rehearsal works commands out on a view as the replicas would, and changes nothing
 // but its own copy. It has one user.
 type Rehearsal struct {

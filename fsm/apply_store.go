@@ -118,3 +118,18 @@ func checkGuardRails(levels [][]string) *iam.Error {
 	}
 	return nil
 }
+
+// putGossip makes a step of a rotation.
+func (s *step) putGossip(c iam.PutGossip) *iam.Error {
+	was, now := s.view.Store().Gossip, c.Now
+	if was != c.Was {
+		return iam.Errorf(iam.ConcurrentModification, "The keys of the gossip were changed at the same moment. Try again.")
+	}
+	if now != was.Next() {
+		return iam.Errorf(iam.InvalidInput, "From %+v to %+v is no step of a rotation of the gossip's keys.", was, now)
+	}
+	store := s.view.Store()
+	store.Gossip = now
+	s.put(iam.Change{Store: &store})
+	return nil
+}

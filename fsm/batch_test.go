@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/doorward/doorward/iam"
+	"github.com/doorward/doorward/iam/state"
 )
 
 func user(name string, groups ...string) iam.CreateUser {
@@ -73,6 +74,49 @@ func TestARefusedBatchChangesNothing(t *testing.T) {
 		}
 		if m.View().Sum() != before {
 			t.Errorf("%s: the state has changed", name)
+		}
+	}
+}
+
+// TestAGuardedCommandWantsWhatItsProposerSaw changes a record between the look and the
+// command: a user that the command depends on, and one that it does not.
+func TestAGuardedCommandWantsWhatItsProposerSaw(t *testing.T) {
+	for name, row := range map[string]struct {
+		meanwhile iam.Command
+		want      iam.Code
+	}{
+		"nothing changed":          {group("eng"), ""},
+		"what it depends on has":   {iam.DeleteUser{User: iam.Ref{Account: iam.FirstAccount, Kind: iam.KindUser, Name: "bob"}}, iam.ConcurrentModification},
+		"a command without change": {iam.RaiseLevel{Level: 1}, ""},
+	} {
+		m := begun(t)
+		apply(t, m, 2, user("alice"))
+		apply(t, m, 3, user("bob"))
+		bob, _ := m.View().User(iam.FirstAccount, "bob")
+		bucket := state.BucketOf(iam.Change{User: bob})
+		guarded := iam.Guarded{
+			Parts:   []iam.Part{{Bucket: uint16(bucket), Sum: m.View().BucketSum(bucket)}},
+			Command: iam.DeleteUser{User: iam.Ref{Account: iam.FirstAccount, Kind: iam.KindUser, Name: "alice"}},
+		}
+		apply(t, m, 4, row.meanwhile)
+		r := apply(t, m, 5, guarded)
+		_, there := m.View().User(iam.FirstAccount, "alice")
+		var got iam.Code
+		if r.Err != nil {
+			got = r.Err.Code
+		}
+		if got != row.want || there != (row.want != "") {
+			t.Errorf("%s: %q, want %q; alice is there: %t", name, got, row.want, there)
+		}
+	}
+}
+
+// TestAGuardedCommandHoldsNoOther refuses what would nest, and a part that cannot be.
+func TestAGuardedCommandHoldsNoOther(t *testing.T) {
+	m := begun(t)
+	for _, c := range []iam.Guarded{{}, {Command: birth}, {Command: iam.Guarded{}}, {Command: group("eng"), Parts: []iam.Part{{Bucket: state.Buckets}}}} {
+		if err := Rehearse(m.View(), 0).Do(c); !errors.Is(err, &iam.Error{Code: iam.InvalidInput}) {
+			t.Errorf("%+v: %v, want InvalidInput", c, err)
 		}
 	}
 }

@@ -131,6 +131,10 @@ func (s *step) doMember(c iam.Command) *iam.Error {
 		return s.batch(c)
 	case iam.Reseal:
 		return s.reseal(c)
+	case iam.Guarded:
+		return s.guarded(c)
+	case iam.PutGossip:
+		return s.putGossip(c)
 	}
 	panic("no handler")
 }

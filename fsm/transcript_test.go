@@ -407,7 +407,7 @@ var commands = []reflect.Type{
 	reflect.TypeFor[iam.SetAccountAlias](),
 	reflect.TypeFor[iam.PutAuthority](), reflect.TypeFor[iam.DeleteAuthority](), reflect.TypeFor[iam.CreateEnrolment](),
 	reflect.TypeFor[iam.TakeEnrolment](), reflect.TypeFor[iam.DeleteEnrolment](), reflect.TypeFor[iam.RaiseLevel](),
-	reflect.TypeFor[iam.Reseal](),
+	reflect.TypeFor[iam.Reseal](), reflect.TypeFor[iam.PutGossip](),
 }
 
 // TestEveryCommandIsInATranscript keeps the transcripts complete.

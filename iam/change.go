@@ -64,4 +64,26 @@ type Store struct {
 	Created   Time
 	Epoch     uint64 // random; a new one begins when a backup is restored, so that nobody mixes histories
 	Alias     string // of the account; empty: none
+	Gossip    Gossip // sidecars are not told
+}
+
+// Gossip says which keys the nodes' gossip uses, by number: every node derives them
+// from the root key. The zero value is the first key and no other.
+type Gossip struct {
+	Oldest, Newest uint32 // what nodes can read was encrypted with one of these
+	Current        uint32 // what they encrypt with
+}
+
+// Next is the next step of a rotation: first there is a new key, which every node can
+// read, then it is in use, then the old one is gone.
+func (g Gossip) Next() Gossip {
+	switch {
+	case g.Oldest == g.Newest:
+		g.Newest++
+	case g.Current != g.Newest:
+		g.Current = g.Newest
+	default:
+		g.Oldest = g.Newest
+	}
+	return g
 }

@@ -303,6 +303,25 @@ type Resealed struct {
 	Now   Sealed
 }
 
+// Guarded is a command that takes effect only while parts of the store are as its
+// proposer saw them, and is refused with [ConcurrentModification] otherwise. Another
+// guarded command may not be in one.
+type Guarded struct {
+	Parts   []Part
+	Command Command
+}
+
+// Part is a part of the store and the sum of what was in it; package state tells
+// which records are in which.
+type Part struct {
+	Bucket uint16
+	Sum    [2]uint64
+}
+
+// PutGossip changes the keys of the nodes' gossip by one step, if they still are what
+// the proposer saw.
+type PutGossip struct{ Was, Now Gossip }
+
 func (Initialize) command()              {}
 func (CreateUser) command()              {}
 func (UpdateUser) command()              {}
@@ -351,3 +370,5 @@ func (DeleteEnrolment) command()         {}
 func (RaiseLevel) command()              {}
 func (Batch) command()                   {}
 func (Reseal) command()                  {}
+func (Guarded) command()                 {}
+func (PutGossip) command()               {}

@@ -319,6 +319,7 @@ func (b *Builder) store(new *iam.Store) {
 	}
 	old := b.view.store
 	tally(b, storeForm, "", "", &old, new)
+	b.secret(iam.TableStore, "", hiddenOfStore(&old), hiddenOfStore(new))
 	b.view.store = *new
 }
 
@@ -392,4 +393,13 @@ func secretOfAuthority(a *iam.Authority) iam.Sealed {
 		return nil
 	}
 	return a.Key
+}
+
+// hiddenOfStore is what sidecars are not told of the store, empty if it is zero.
+func hiddenOfStore(s *iam.Store) []byte {
+	g := s.Gossip
+	if g == (iam.Gossip{}) {
+		return nil
+	}
+	return canonical(nil).number(uint64(g.Oldest)).number(uint64(g.Newest)).number(uint64(g.Current))
 }

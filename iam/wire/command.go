@@ -69,6 +69,8 @@ var kinds = []struct {
 	{iam.RaiseLevel{}, kind{46, 1, 2, as((*codec).raiseLevel)}},
 	{iam.Batch{}, kind{47, 1, 2, as((*codec).batch)}},
 	{iam.Reseal{}, kind{48, 1, 2, as((*codec).reseal)}},
+	{iam.Guarded{}, kind{49, 1, 3, as((*codec).guarded)}},
+	{iam.PutGossip{}, kind{50, 1, 3, as((*codec).putGossip)}},
 }
 
 var (
@@ -405,13 +407,37 @@ func (c *codec) raiseLevel(v *iam.RaiseLevel) {
 }
 
 func (c *codec) batch(v *iam.Batch) {
-	c.record(1, func() { list(c, &v.Commands, c.member) })
+	c.record(1, func() { list(c, &v.Commands, func(m *iam.Command) { c.member(m, 1) }) })
 }
 
-// member is a command in a batch: its kind, and itself. A batch is of feature level
-// 2, so what is in it may be of no other level than 1: nothing else would stop a
-// node that does not know it.
-func (c *codec) member(v *iam.Command) {
+func (c *codec) guarded(v *iam.Guarded) {
+	c.record(2, func() {
+		list(c, &v.Parts, c.part)
+		c.member(&v.Command, 2)
+		if v.Command == nil {
+			c.fail("a guarded command is missing")
+		}
+	})
+}
+
+func (c *codec) part(p *iam.Part) {
+	c.record(3, func() {
+		number(c, &p.Bucket)
+		number(c, &p.Sum[0])
+		number(c, &p.Sum[1])
+	})
+}
+
+func (c *codec) putGossip(v *iam.PutGossip) {
+	c.record(2, func() {
+		c.gossip(&v.Was)
+		c.gossip(&v.Now)
+	})
+}
+
+// member is a command in another: its kind, and itself. Its level may be most, which
+// is below that of the other: nothing else would stop a node that does not know it.
+func (c *codec) member(v *iam.Command, most uint16) {
 	c.record(2, func() {
 		var n uint16
 		if c.out != nil {
@@ -419,8 +445,8 @@ func (c *codec) member(v *iam.Command) {
 		}
 		number(c, &n)
 		k, known := kindByNumber[n]
-		if !known || k.level != 1 || n == kindByType[reflect.TypeFor[iam.Initialize]()].number {
-			c.fail("a command of kind %d may not be in a batch", n)
+		if !known || k.level > most || n == kindByType[reflect.TypeFor[iam.Initialize]()].number {
+			c.fail("a command of kind %d may not be in another", n)
 			return
 		}
 		k.code(c, v)

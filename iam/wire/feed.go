@@ -96,7 +96,8 @@ func (Pong) frame()          {}
 func (SigningKeys) frame()   {}
 func (GoAway) frame()        {}
 
-// Public returns changes as sidecars may see them: without sealed secrets.
+// Public returns changes as sidecars may see them: without sealed secrets and the
+// keys of the gossip.
 // Records that have none are shared with the argument.
 func Public(changes []iam.Change) []iam.Change {
 	public := make([]iam.Change, len(changes))
@@ -121,6 +122,11 @@ func publicChange(c iam.Change) iam.Change {
 		bare := *a
 		bare.Key = nil
 		c.Authority = &bare
+	}
+	if s := c.Store; s != nil && s.Gossip != (iam.Gossip{}) {
+		bare := *s
+		bare.Gossip = iam.Gossip{}
+		c.Store = &bare
 	}
 	return c
 }

@@ -190,12 +190,28 @@ func (c *codec) settings(s *iam.Settings) {
 }
 
 func (c *codec) store(s *iam.Store) {
-	c.record(5, func() {
+	// The keys of the gossip came with level 3: a store below has none to write.
+	fields := 6
+	if c.out != nil && (c.public || s.Gossip == iam.Gossip{}) {
+		fields = 5
+	}
+	c.record(fields, func() {
 		text(c, &s.ClusterID)
 		common(c, &s.Account)
 		c.time(&s.Created)
 		number(c, &s.Epoch)
 		text(c, &s.Alias)
+		if fields == 6 {
+			c.gossip(&s.Gossip)
+		}
+	})
+}
+
+func (c *codec) gossip(g *iam.Gossip) {
+	c.record(3, func() {
+		number(c, &g.Oldest)
+		number(c, &g.Newest)
+		number(c, &g.Current)
 	})
 }
 

@@ -217,7 +217,10 @@ func TestReadersPassErrorsOn(t *testing.T) {
 }
 
 func TestSnapshotsAreWrittenAsEver(t *testing.T) {
-	golden(t, "snapshot.hex", writeSnapshot(t, fullView(), someRequests()))
+	golden(t, "snapshot-level3.hex", writeSnapshot(t, fullView(), someRequests()))
+	store := fullView().Store()
+	store.Gossip = iam.Gossip{} // what a store of level 2 has
+	golden(t, "snapshot.hex", writeSnapshot(t, fullView().Apply(42, []iam.Change{{Store: &store}}), someRequests()))
 }
 
 // TestStoresAtLevelOneAreWrittenAsBuildsOfThatLevelDid lets a cluster go back to the
@@ -227,10 +230,15 @@ func TestStoresAtLevelOneAreWrittenAsBuildsOfThatLevelDid(t *testing.T) {
 		table, _, _ := state.KeyOf(c)
 		return c.Delete != nil || table > iam.TableProviders
 	})
+	for _, c := range changes {
+		if c.Store != nil {
+			c.Store.Gossip = iam.Gossip{}
+		}
+	}
 	v := state.Empty().Apply(42, changes)
 	golden(t, "snapshot-level1.hex", writeSnapshot(t, v, someRequests()))
-	for _, k := range kinds {
-		b := mustEntry(t, iam.Envelope{Command: k.of})
+	for i, c := range filledCommands() {
+		k, b := kinds[i], mustEntry(t, iam.Envelope{Command: c})
 		if got, want := binary.BigEndian.Uint16(b[6:]), LevelOf(k.of); got != want || (k.number <= 40) != (got == 1) {
 			t.Errorf("%T is written at level %d, want %d", k.of, got, want)
 		}

@@ -9,6 +9,8 @@ package wire
 //	   48. An entry says the level of its kind, and not that of the build that wrote
 //	   it; a snapshot leaves tables of level 2 out while they are empty. So a store at
 //	   level 1 writes nothing that builds of level 1 cannot read.
+//	3  2026-11: the commands 49 and 50, and the keys of the gossip, which a store record
+//	   leaves out while they are the first.
 //
 // What a reader may rely on:
 //
@@ -26,7 +28,7 @@ package wire
 //   - Zero is no valid format, kind, kind version or frame type.
 const (
 	// FeatureLevel is the newest level that this build can write and apply.
-	FeatureLevel uint16 = 2
+	FeatureLevel uint16 = 3
 
 	entryFormat    uint8  = 1
 	snapshotFormat uint16 = 1

@@ -37,6 +37,10 @@ func filled[T any]() T {
 var sealedForTest = []byte("SEALED SECRET OF THE TEST")
 
 func fill(v reflect.Value, n *int) {
+	if v.Type() == reflect.TypeFor[iam.Gossip]() { // a later field: the others keep their values
+		v.Set(reflect.ValueOf(iam.Gossip{Oldest: 1, Newest: 3, Current: 2}))
+		return
+	}
 	*n++
 	switch v.Kind() {
 	case reflect.Struct:
@@ -118,6 +122,9 @@ func TestEveryFieldOfEveryCommandSurvives(t *testing.T) {
 func TestEmptyCommandsSurvive(t *testing.T) {
 	for _, k := range kinds {
 		want := iam.Envelope{Command: k.of}
+		if _, holds := k.of.(iam.Guarded); holds {
+			want.Command = iam.Guarded{Command: iam.DeleteUser{}}
+		}
 		got, _, err := DecodeEntry(mustEntry(t, want))
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%T: %v (-written +read):\n%s", k.of, err, diff)
