@@ -1,6 +1,10 @@
 package api
 
-import "testing"
+import (
+	"slices"
+	"sync"
+	"testing"
+)
 
 const administrator = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
 
@@ -68,4 +72,73 @@ func TestOthersMayBeDemotedAndTheRootMayDoAnything(t *testing.T) {
 	w.want(w.call(alice, "RemoveUserFromGroup", "GroupName", "admins", "UserName", "alice"), 400, "UnmodifiableEntity")
 	w.must(w.root, "AddUserToGroup", "GroupName", "admins", "UserName", "bob")
 	w.must(alice, "RemoveUserFromGroup", "GroupName", "admins", "UserName", "alice")
+}
+
+// TestAdministratorsWhoDemoteThemselvesAtTheSameMomentLeaveOne holds both commands
+// back until both calls have looked at the store and found that the other stays.
+func TestAdministratorsWhoDemoteThemselvesAtTheSameMomentLeaveOne(t *testing.T) {
+	demotions := map[string]func(*world, credentials, string) answer{
+		"by policy": func(w *world, c credentials, name string) answer {
+			return w.call(c, "DeleteUserPolicy", "UserName", name, "PolicyName", "p0")
+		},
+		"by group": func(w *world, c credentials, name string) answer {
+			return w.call(c, "RemoveUserFromGroup", "GroupName", "admins", "UserName", name)
+		},
+		"by key": func(w *world, c credentials, name string) answer {
+			return w.call(c, "DeleteAccessKey", "UserName", name, "AccessKeyId", c.id)
+		},
+		"by deletion": func(w *world, c credentials, name string) answer {
+			return w.json(c, "DELETE", "/v1/users/"+name+"?cascade=true", "")
+		},
+	}
+	for how, demote := range demotions {
+		t.Run(how, func(t *testing.T) {
+			w := newWorld(t)
+			names := []string{"alice", "bob"}
+			keys := make([]credentials, len(names))
+			w.must(w.root, "CreateGroup", "GroupName", "admins")
+			w.must(w.root, "PutGroupPolicy", "GroupName", "admins", "PolicyName", "all", "PolicyDocument", administrator)
+			for i, name := range names {
+				var own []string
+				if how == "by policy" {
+					own = []string{administrator}
+				}
+				if keys[i] = w.user(name, own...); own == nil {
+					w.must(w.root, "AddUserToGroup", "GroupName", "admins", "UserName", name)
+				}
+			}
+			var looked sync.WaitGroup
+			looked.Add(len(names))
+			first := make(chan struct{}, len(names))
+			for range names {
+				first <- struct{}{}
+			}
+			w.store.gate = func() {
+				select {
+				case <-first:
+					looked.Done()
+					looked.Wait()
+				default: // another look
+				}
+			}
+			statuses := make([]int, len(names))
+			var calls sync.WaitGroup
+			for i, name := range names {
+				calls.Go(func() { statuses[i] = demote(w, keys[i], name).status })
+			}
+			calls.Wait()
+			if slices.Sort(statuses); !slices.Equal(statuses, []int{200, 400}) {
+				t.Errorf("the calls were answered with %v, want one 200 and one 400", statuses)
+			}
+			left := 0
+			for _, key := range keys {
+				if w.call(key, "ListUsers").status == 200 {
+					left++
+				}
+			}
+			if left != 1 {
+				t.Errorf("%d administrators are left, want 1", left)
+			}
+		})
+	}
 }

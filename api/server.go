@@ -230,15 +230,10 @@ func (c *call) propose(cmd iam.Command) error {
 	if err := c.auditable(); err != nil {
 		return err
 	}
-	if err := c.keepsAdministrator(cmd); err != nil {
-		return err
-	}
 	before := digest(c.server.config.Store.View())
-	result, err := c.server.config.Store.Propose(c.ctx, iam.Envelope{
-		Command: cmd, Request: c.requestKey(), Actor: c.caller.arn, Time: c.now,
-	})
+	result, err := c.commit(cmd)
 	if err != nil {
-		return unavailable(err)
+		return err
 	}
 	if result.Err != nil {
 		return result.Err
@@ -252,14 +247,44 @@ func (c *call) propose(cmd iam.Command) error {
 	return nil
 }
 
+// commitAttempts is how often a command is proposed whose guard does not hold, because
+// what it had looked at changed before its turn.
+const commitAttempts = 5
+
+// commit has a command committed, looking again at what it depends on if that has
+// changed meanwhile.
+func (c *call) commit(cmd iam.Command) (result iam.Result, err error) {
+	for attempt := range commitAttempts {
+		guarded, err := c.keepAdministrator(cmd)
+		if err != nil {
+			return result, err
+		}
+		result, err = c.server.config.Store.Propose(c.ctx, iam.Envelope{
+			Command: guarded, Request: c.requestKey(attempt), Actor: c.caller.arn, Time: c.now,
+		})
+		if err != nil {
+			return result, unavailable(err)
+		}
+		if result.Err == nil || result.Err.Code != iam.ConcurrentModification {
+			break
+		}
+		c.view = c.server.config.Store.View()
+	}
+	return result, nil
+}
+
 // requestKey is the id under which a retry of this call is recognised: the
-// client's token together with all that it asks for, or random if there is none.
-func (c *call) requestKey() [16]byte {
+// client's token together with all that it asks for, or random if there is none. An
+// attempt of the call itself is no retry.
+func (c *call) requestKey(attempt int) [16]byte {
 	if c.token == "" {
 		return [16]byte(c.server.random(16))
 	}
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%q %q", c.token, c.http.URL.Path)
+	if attempt > 0 {
+		fmt.Fprintf(sum, " attempt %d", attempt)
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.form)) {
 		fmt.Fprintf(sum, " %q=%q", name, c.form[name])
 	}

@@ -37,6 +37,8 @@ type memory struct {
 	behind *state.View
 	// lost makes Propose fail after the command has been applied.
 	lost error
+	// gate, if set, is called before a command is applied.
+	gate func()
 }
 
 func (m *memory) View() *state.View {
@@ -51,6 +53,9 @@ func (m *memory) View() *state.View {
 func (m *memory) Consistent(context.Context) (*state.View, error) { return m.machine.View(), nil }
 
 func (m *memory) Propose(_ context.Context, e iam.Envelope) (iam.Result, error) {
+	if m.gate != nil {
+		m.gate()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	entry, err := wire.AppendEntry(nil, e)

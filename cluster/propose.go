@@ -25,6 +25,7 @@ const retryPause = 50 * time.Millisecond
 // tried again by itself where its outcome is not known, because it cannot take
 // effect twice.
 func (n *Node) Propose(ctx context.Context, e iam.Envelope) (iam.Result, error) {
+	e.Command = n.spoken(e.Command)
 	if err := n.mayPropose(e.Command); err != nil {
 		return iam.Result{}, err
 	}
