@@ -28,6 +28,8 @@ type Cluster interface {
 	WriteSnapshot(ctx context.Context, w io.Writer, stale bool) error
 	// Reseal seals up to limit secrets anew that a former root key has sealed.
 	Reseal(ctx context.Context, limit int) (Rotation, error)
+	// RotateGossip replaces the key of the nodes' gossip.
+	RotateGossip(ctx context.Context) (GossipRotation, error)
 	// Leave takes this node out for good. The node stops soon afterwards.
 	Leave(ctx context.Context, force bool) error
 }
@@ -54,6 +56,12 @@ type Rotation struct {
 	Stale    int    `json:"stale"`    // still sealed with a former key
 }
 
+// GossipRotation is what a rotation of the gossip's keys came to.
+type GossipRotation struct {
+	Key    uint32   `json:"key"`    // number of the one in use
+	Absent []string `json:"absent"` // nodes that learn of it when they are back
+}
+
 // MemberStatus is a member of a cluster.
 type MemberStatus struct {
 	ID           string  `json:"id"`
@@ -66,6 +74,7 @@ type MemberStatus struct {
 	Lag          uint64  `json:"lag"` // commands behind the furthest member
 	DiskMillis   float64 `json:"disk_ms"`
 	FreeBytes    uint64  `json:"free_bytes"`
+	Gossip       string  `json:"gossip"` // alive, suspect, left or dead; empty: nothing was heard of it
 	Healthy      bool    `json:"healthy"`
 	Reason       string  `json:"reason,omitempty"` // why it is not
 }
@@ -83,6 +92,7 @@ var clusterRoutes = []route{
 	{"POST /v1/cluster/transfer", "doorward:ChangeMembers", nil, true, transferLeadership, nil},
 	{"GET /v1/cluster/snapshot", "doorward:SaveSnapshot", nil, false, saveSnapshot, nil},
 	{"POST /v1/cluster/rotate", "doorward:RotateRootKey", nil, true, rotateRootKey, nil},
+	{"POST /v1/cluster/gossip/rotate", "doorward:RotateGossipKey", nil, true, rotateGossip, nil},
 	{"POST /v1/cluster/leave", "doorward:ChangeMembers", nil, true, leaveCluster, nil},
 }
 
@@ -277,4 +287,12 @@ func rotateRootKey(c *call) (any, error) {
 		return nil, err
 	}
 	return cluster.Reseal(c.ctx, resealLimit)
+}
+
+func rotateGossip(c *call) (any, error) {
+	cluster, err := c.cluster()
+	if err != nil {
+		return nil, err
+	}
+	return cluster.RotateGossip(c.ctx)
 }

@@ -41,6 +41,7 @@ var v1Matrix = map[string]v1Row{
 	"POST /v1/cluster/members/{id}/remove":     {"POST", "/v1/cluster/members/none/remove", `{}`, "doorward:ChangeMembers", "*"},
 	"POST /v1/cluster/transfer":                {"POST", "/v1/cluster/transfer", `{}`, "doorward:ChangeMembers", "*"},
 	"GET /v1/cluster/snapshot":                 {"GET", "/v1/cluster/snapshot", "", "doorward:SaveSnapshot", "*"},
+	"POST /v1/cluster/gossip/rotate":           {"POST", "/v1/cluster/gossip/rotate", `{}`, "doorward:RotateGossipKey", "*"},
 	"POST /v1/cluster/rotate":                  {"POST", "/v1/cluster/rotate", `{}`, "doorward:RotateRootKey", "*"},
 	"POST /v1/cluster/leave":                   {"POST", "/v1/cluster/leave", `{}`, "doorward:ChangeMembers", "*"},
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/doorward/doorward/cluster/gossip"
 	"github.com/doorward/doorward/cluster/mesh"
 	"github.com/doorward/doorward/cluster/pki"
 	"github.com/doorward/doorward/iam/wire"
@@ -43,6 +44,13 @@ type Config struct {
 	// Carrier is where connections come from; nil means TCP.
 	Carrier mesh.Carrier
 
+	// Gossip is the address of the port on which nodes tell one another who is alive,
+	// host:port over UDP and TCP; empty: none. It needs Listen. A node serves without:
+	// what it hears there are hints. GossipCarrier is where its packets come from; nil
+	// means the network.
+	Gossip        string
+	GossipCarrier gossip.Carrier
+
 	// Peers are addresses of other nodes, for a node that finds none of those it knew
 	// where it knew them. Needed only when all have moved.
 	Peers []string
@@ -53,6 +61,11 @@ type Config struct {
 	MaxVoters int
 	CatchUp   uint64
 	Stable    time.Duration
+
+	// RemoveDeadAfter is how long a member has to be silent, to the leader's log, to its
+	// questions and to the gossip, before the leader removes it; 72 h. Zero: never. See
+	// reap.go for what else has to hold.
+	RemoveDeadAfter time.Duration
 
 	// ReconcileEvery is how often the leader asks the others how they are, 1 s;
 	// MeetEvery how often a node without a leader looks for one, 5 s; CompareEvery how
@@ -99,7 +112,7 @@ func DefaultConfig() Config {
 	return Config{
 		Regions: []string{"us-east-1"},
 		Timeout: 5 * time.Second, ExpireEvery: time.Minute, ExpireBatch: 1024, RecordUsesEvery: time.Minute,
-		MaxVoters: 5, CatchUp: 256, Stable: 10 * time.Second,
+		MaxVoters: 5, CatchUp: 256, Stable: 10 * time.Second, RemoveDeadAfter: 72 * time.Hour,
 		ReconcileEvery: time.Second, MeetEvery: 5 * time.Second, CompareEvery: 30 * time.Second,
 		Level: wire.FeatureLevel,
 		Raft:  raft.DefaultConfig(),
@@ -115,6 +128,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("cluster config: Level %d is not between 1 and %d", c.Level, wire.FeatureLevel)
 	case c.OwnTLS && (c.Listen == "" || c.TLS != nil):
 		return errors.New("cluster config: OwnTLS needs Listen, and TLS to be nil")
+	case c.Gossip != "" && c.Listen == "":
+		return errors.New("cluster config: Gossip needs Listen")
 	case c.Root == (seal.Source{}):
 		return errors.New("cluster config: Root is empty, a root key is needed")
 	case len(c.Regions) == 0:
@@ -123,6 +138,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("cluster config: Timeout %v and ExpireEvery %v have to be positive, ExpireBatch %d at least 1", c.Timeout, c.ExpireEvery, c.ExpireBatch)
 	case c.RecordUsesEvery <= 0:
 		return errors.New("cluster config: RecordUsesEvery has to be positive")
+	case c.RemoveDeadAfter < 0:
+		return fmt.Errorf("cluster config: RemoveDeadAfter %v is negative; zero is never", c.RemoveDeadAfter)
 	case c.MaxVoters < 1 || c.Stable < 0 || c.ReconcileEvery <= 0 || c.MeetEvery <= 0 || c.CompareEvery <= 0:
 		return errors.New("cluster config: MaxVoters has to be at least 1, ReconcileEvery, MeetEvery and CompareEvery positive")
 	}

@@ -43,6 +43,9 @@ func (h handler) Meet() peer.Card {
 	if k := h.node.keys.Load(); k != nil {
 		card.Cluster, card.SealKey = k.cluster, k.seal.ID()
 	}
+	if g := h.node.gossip.Load(); g != nil {
+		card.Gossip = g.Address()
+	}
 	return card
 }
 
@@ -61,8 +64,8 @@ func (h handler) Health() peer.Health {
 		sealKey = k.seal.ID()
 	}
 	return peer.Health{
-		SealKey: sealKey,
-		ID:      s.ID, Applied: s.Applied, Last: s.Last, Term: s.Term,
+		SealKey: sealKey, Gossip: h.node.gossipKeys(),
+		ID: s.ID, Applied: s.Applied, Last: s.Last, Term: s.Term,
 		Version: h.node.cfg.Version, Level: h.node.cfg.Level, Trouble: h.node.Trouble(),
 		Role: s.Role, Disk: s.Disk, Free: s.Free,
 	}

@@ -19,6 +19,7 @@ type MemberHealth struct {
 	well        bool      // it answered lately, and has no trouble
 	caughtUp    bool      // it is close behind the leader
 	stableSince time.Time // since when it has been both; zero: it is not
+	silentSince time.Time // since when it has not answered this leader; zero: it does
 }
 
 // healths is what the leader has heard from each member.
@@ -41,7 +42,7 @@ func (h *healths) replace(all map[string]MemberHealth) {
 }
 
 // reconcileLoop makes the leader look after the members: it asks each how it is,
-// and gives a vote to those that follow well.
+// gives a vote to those that follow well, and removes those that are dead.
 func (n *Node) reconcileLoop(ctx context.Context) error {
 	tick := time.NewTicker(n.cfg.ReconcileEvery)
 	defer tick.Stop()
@@ -64,6 +65,7 @@ func (n *Node) reconcileLoop(ctx context.Context) error {
 				n.log.Info("node has a vote", "node", id)
 			}
 		}
+		n.reap(ctx, status)
 	}
 }
 
@@ -99,6 +101,9 @@ func (n *Node) ask(ctx context.Context, m raft.Member) MemberHealth {
 		h.Health, h.Seen = answer, n.cfg.Now()
 		h.well = answer.Trouble == ""
 		h.caughtUp = h.well && answer.Applied+n.cfg.CatchUp >= n.raft.Applied()
+		h.silentSince = time.Time{}
+	} else if h.silentSince.IsZero() {
+		h.silentSince = time.Now()
 	}
 	switch {
 	case !h.caughtUp:
@@ -114,8 +119,15 @@ func (n *Node) ask(ctx context.Context, m raft.Member) MemberHealth {
 // less and needs one more answer for each write: so a pair is waited for, unless
 // the number is even already.
 func (n *Node) candidate(s raft.Status) string {
-	voters := 0
-	var ready []string
+	voters, ready := n.ready(s)
+	if len(ready) == 0 || voters >= n.cfg.MaxVoters || voters%2 == 1 && len(ready) < 2 {
+		return ""
+	}
+	return ready[0]
+}
+
+// ready returns the number of voters, and those members that could be one, too.
+func (n *Node) ready(s raft.Status) (voters int, ready []string) {
 	for _, m := range s.Members {
 		if m.Voter {
 			voters++
@@ -126,10 +138,7 @@ func (n *Node) candidate(s raft.Status) string {
 			ready = append(ready, m.ID)
 		}
 	}
-	if len(ready) == 0 || voters >= n.cfg.MaxVoters || voters%2 == 1 && len(ready) < 2 {
-		return ""
-	}
-	return ready[0]
+	return voters, ready
 }
 
 // compareLoop compares this node's state with the others'. Replicas that have applied

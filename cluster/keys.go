@@ -22,6 +22,7 @@ type keys struct {
 	cluster string
 	seal    *seal.Keyring
 	tokens  *token.Keyring
+	roots   []*seal.Root // the current one first
 }
 
 type clusterRecord struct {
@@ -97,7 +98,7 @@ func (n *Node) deriveKeys(cluster string) (*keys, error) {
 		}
 		former, derivers = append(former, root), append(derivers, root)
 	}
-	k := &keys{cluster: cluster}
+	k := &keys{cluster: cluster, roots: append([]*seal.Root{current}, former...)}
 	if k.seal, err = seal.NewKeyring(current, former...); err != nil {
 		return nil, err
 	}

@@ -109,21 +109,27 @@ func (n *Node) promote(ctx context.Context, m raft.Member, force bool, s raft.St
 func (n *Node) remove(ctx context.Context, m raft.Member, force bool, s raft.Status) error {
 	if m.Voter && !force {
 		n.askAll(ctx, s) // this node may lead only since now
-		voters, well := 0, 0
-		for _, other := range s.Members {
-			if !other.Voter || other.ID == m.ID {
-				continue
-			}
-			voters++
-			if other.ID == n.ID() || n.health.get(other.ID).well {
-				well++
-			}
-		}
+		voters, well := n.without(m.ID, s)
 		if well < voters/2+1 {
 			return fmt.Errorf("%w: without %s, %d of %d voters would be well, and %d are needed; bring them back first, or use force", ErrMember, m.ID, well, voters, voters/2+1)
 		}
 	}
 	return n.raft.Remove(ctx, m.ID, s.Configuration)
+}
+
+// without returns how many voters there would be without a member, and how many of
+// them are well.
+func (n *Node) without(id string, s raft.Status) (voters, well int) {
+	for _, other := range s.Members {
+		if !other.Voter || other.ID == id {
+			continue
+		}
+		voters++
+		if other.ID == n.ID() || n.health.get(other.ID).well {
+			well++
+		}
+	}
+	return voters, well
 }
 
 // Join makes this node a member of the cluster that lives at one of the addresses.

@@ -3,6 +3,7 @@ package cluster
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/doorward/doorward/cluster/gossip"
 	"github.com/doorward/doorward/iam"
 )
 
@@ -19,6 +20,7 @@ var (
 	metricDisk      = metric("disk_write_seconds", "Time that a write to the log takes, a moving average.")
 	metricFree      = metric("disk_free_bytes", "Room on the disk of the data directory.")
 	metricMembers   = metric("members", "Nodes of the store, by whether they vote.", "voter")
+	metricGossip    = metric("gossip_members", "Nodes of the store, this one among them, by what the gossip has about them; none while there is no gossip.", "state")
 	metricLevel     = metric("feature_level", "Feature level of the store.")
 	metricHealthy   = metric("healthy", "1 while this node is fit for service.")
 	metricSidecars  = metric("sidecars", "Sidecars that follow this node.")
@@ -62,6 +64,13 @@ func (n *Node) Collect(out chan<- prometheus.Metric) {
 	}
 	gauge(metricMembers, float64(voters), "yes")
 	gauge(metricMembers, float64(len(s.Members)-voters), "no")
+	gossiped := make(map[gossip.State]int)
+	for _, state := range n.Heard() {
+		gossiped[state]++
+	}
+	for _, state := range []gossip.State{gossip.Alive, gossip.Suspect, gossip.Left, gossip.Dead} {
+		gauge(metricGossip, float64(gossiped[state]), string(state))
+	}
 	gauge(metricLevel, float64(v.Level()))
 	gauge(metricHealthy, bit(n.Trouble() == ""))
 	gauge(metricSidecars, float64(len(n.feed.Followers())))

@@ -21,8 +21,12 @@ type book struct {
 	known map[string]entry // by id
 }
 
-// entry is where a member was met, and where the configuration said that it lives.
-type entry struct{ address, configured string }
+// entry is where a member is said to live, and where the configuration said that it
+// lives. Whoever said it may be wrong: after a failure the other of the two is tried.
+type entry struct {
+	address, configured string
+	doubted             bool
+}
 
 func (b *book) learn(id, address, configured string) {
 	b.mu.Lock()
@@ -30,7 +34,9 @@ func (b *book) learn(id, address, configured string) {
 	if b.known == nil {
 		b.known = make(map[string]entry)
 	}
-	b.known[id] = entry{address, configured}
+	if e, ok := b.known[id]; !ok || e.address != address || e.configured != configured {
+		b.known[id] = entry{address: address, configured: configured}
+	}
 }
 
 // lookup returns the newest address of a member, given what the configuration says.
@@ -39,12 +45,22 @@ func (b *book) lookup(id, configured string) string {
 	defer b.mu.Unlock()
 	e, ok := b.known[id]
 	switch {
-	case ok && e.configured == configured:
+	case ok && e.configured == configured && !e.doubted:
 		return e.address
-	case ok && e.address != configured:
+	case ok && e.configured != configured && e.address != configured:
 		delete(b.known, id)
 	}
 	return configured
+}
+
+// missed notes that a member could not be reached at an address.
+func (b *book) missed(id, address string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e, ok := b.known[id]; ok {
+		e.doubted = e.address == address
+		b.known[id] = e
+	}
 }
 
 // raftNetwork carries the log over the mesh.
@@ -55,7 +71,19 @@ type raftNetwork struct {
 
 // DialPeer connects to a node under the newest address that is known.
 func (r raftNetwork) DialPeer(ctx context.Context, id, address string) (net.Conn, error) {
-	return r.node.mesh.Dial(ctx, mesh.Raft, id, r.node.book.lookup(id, address))
+	return r.node.dialMember(ctx, mesh.Raft, id, address)
+}
+
+// dialMember connects to a member at the newest address that is known; without an id,
+// to whoever is at the address.
+func (n *Node) dialMember(ctx context.Context, p mesh.Protocol, id, configured string) (net.Conn, error) {
+	address := n.book.lookup(id, configured)
+	conn, err := n.mesh.Dial(ctx, p, id, address)
+	if err != nil {
+		n.book.missed(id, address)
+		return nil, err
+	}
+	return conn, nil
 }
 
 // openMesh binds the port and returns the part of it that carries the log.
@@ -68,7 +96,7 @@ func (n *Node) openMesh(id string) (_ raft.Network, err error) {
 		return nil, err
 	}
 	n.pool = peer.NewPool(func(ctx context.Context, id, address string) (net.Conn, error) {
-		return n.mesh.Dial(ctx, mesh.RPC, id, n.book.lookup(id, address))
+		return n.dialMember(ctx, mesh.RPC, id, address)
 	})
 	return raftNetwork{n.mesh.Listener(mesh.Raft), n}, nil
 }

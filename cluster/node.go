@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/doorward/doorward/cluster/enrol"
 	"github.com/doorward/doorward/cluster/feed"
@@ -33,8 +34,10 @@ type Node struct {
 	mesh      *mesh.Mesh // nil for a node that is alone, as is pool
 	pool      *peer.Pool
 	book      book
+	gossip    atomic.Pointer[whispers] // nil while there is none
 	uses      uses
 	health    healths
+	reaped    time.Time              // when this node last removed a dead one; of reconcileLoop
 	trouble   atomic.Pointer[string] // why the node is not fit for service
 	diverged  atomic.Bool            // its state is not that of the others
 	opened    atomic.Bool            // the root key opens the store's secrets
@@ -137,6 +140,9 @@ func (n *Node) workLoops() []func(context.Context) error {
 	loops := []func(context.Context) error{n.feed.Run, n.expireLoop, n.useLoop, n.upkeepLoop}
 	if n.mesh != nil {
 		loops = append(loops, n.meetLoop, n.reconcileLoop, n.compareLoop)
+	}
+	if n.cfg.Gossip != "" {
+		loops = append(loops, n.gossipLoop)
 	}
 	return loops
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/doorward/doorward/cluster/gossip"
 	"github.com/doorward/doorward/cluster/peer"
 	"github.com/doorward/doorward/iam"
 	"github.com/doorward/doorward/raft"
@@ -26,8 +27,9 @@ type Survey struct {
 type MemberState struct {
 	raft.Member
 	peer.Health
-	Lag  uint64 // commands that the furthest member has put into effect and this one has not
-	Gone string // why it did not answer; empty: it did
+	Lag     uint64       // commands that the furthest member has put into effect and this one has not
+	Whisper gossip.State // what the gossip of the node that was asked has about it; empty: nothing
+	Gone    string       // why it did not answer; empty: it did
 }
 
 // Well reports whether the member answers and has no trouble.
@@ -55,8 +57,10 @@ func (n *Node) Survey(ctx context.Context) Survey {
 	for i := range s.Members {
 		furthest = max(furthest, s.Members[i].Applied)
 	}
+	heard := n.Heard()
 	for i := range s.Members {
 		s.Members[i].Lag = furthest - s.Members[i].Applied
+		s.Members[i].Whisper = heard[s.Members[i].Member.ID]
 	}
 	return s
 }

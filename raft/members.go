@@ -14,6 +14,7 @@ type Member struct {
 	ID      string
 	Address string // host:port
 	Voter   bool
+	Silent  time.Duration // that this node, as the leader, has not reached it for; zero: it does
 }
 
 // Status is what a node knows about itself and its cluster.
@@ -85,7 +86,8 @@ func (n *Node) members() ([]Member, uint64) {
 	var members []Member
 	for _, s := range future.Configuration().Servers {
 		_, address := splitAddress(s.Address)
-		members = append(members, Member{string(s.ID), address, s.Suffrage == hraft.Voter})
+		id := string(s.ID)
+		members = append(members, Member{id, address, s.Suffrage == hraft.Voter, n.contact.silentFor(id)})
 	}
 	return members, future.Index()
 }

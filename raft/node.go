@@ -49,6 +49,7 @@ type Node struct {
 	queue   *queue
 	reads   *readRounds
 	changes *notifier
+	contact contact
 }
 
 // Open makes a node from its data directory. It refuses, with an error that says

@@ -46,12 +46,13 @@ func (n *Node) checkStall(now time.Time) {
 	}
 }
 
-// observe tells waiters when the role of this node or the leader changes.
+// observe tells waiters when the role of this node or the leader changes, and keeps
+// note of whom this node does not reach as leader.
 func (n *Node) observe(ctx context.Context) {
-	events := make(chan hraft.Observation, 16)
+	events := make(chan hraft.Observation, 64)
 	observer := hraft.NewObserver(events, false, func(o *hraft.Observation) bool {
 		switch o.Data.(type) {
-		case hraft.RaftState, hraft.LeaderObservation:
+		case hraft.RaftState, hraft.LeaderObservation, hraft.FailedHeartbeatObservation, hraft.ResumedHeartbeatObservation:
 			return true
 		}
 		return false
@@ -63,10 +64,63 @@ func (n *Node) observe(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-events:
+		case event := <-events:
+			switch o := event.Data.(type) {
+			case hraft.FailedHeartbeatObservation:
+				n.contact.failed(string(o.PeerID), o.LastContact)
+				continue
+			case hraft.ResumedHeartbeatObservation:
+				n.contact.resumed(string(o.PeerID))
+				continue
+			case hraft.RaftState:
+				n.contact.begin()
+			}
 			n.changes.notify()
 		}
 	}
+}
+
+// contact is whom a leader has not reached, since when. It forgets with each role.
+type contact struct {
+	mu     sync.Mutex
+	began  time.Time
+	silent map[string]time.Time // by id
+}
+
+func (c *contact) begin() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.began, c.silent = time.Now(), nil
+}
+
+// failed notes a member that did not answer, who was last heard at some time, possibly
+// by nobody in this role.
+func (c *contact) failed(id string, last time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if last.Before(c.began) {
+		last = c.began
+	}
+	if c.silent == nil {
+		c.silent = make(map[string]time.Time)
+	}
+	c.silent[id] = last
+}
+
+func (c *contact) resumed(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.silent, id)
+}
+
+func (c *contact) silentFor(id string) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	since, silent := c.silent[id]
+	if !silent {
+		return 0
+	}
+	return time.Since(since)
 }
 
 // notifier wakes everybody who waits.

@@ -23,10 +23,12 @@ type Network struct {
 	cut       map[[2]string]bool // from, to
 	changed   chan struct{}      // closed and replaced when a link changes
 	listeners map[string]*listener
+	ears      map[string]*ear // of the gossip, by host
+	mute      bool            // the gossip is lost
 }
 
 func newNetwork() *Network {
-	return &Network{cut: make(map[[2]string]bool), changed: make(chan struct{}), listeners: make(map[string]*listener)}
+	return &Network{cut: make(map[[2]string]bool), changed: make(chan struct{}), listeners: make(map[string]*listener), ears: make(map[string]*ear)}
 }
 
 // Set cuts or mends the link in one direction.

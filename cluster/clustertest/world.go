@@ -355,8 +355,12 @@ func (w *World) end() {
 		<-n.done
 		n.Node.Close()
 	}
+	time.Sleep(probeTime)
 	synctest.Wait()
 }
+
+// probeTime is how long a probe of the gossip may outlive it.
+const probeTime = 10 * time.Second
 
 // Do writes at a node and returns the outcome.
 func (n *Node) Do(ctx context.Context, c iam.Command) (iam.Result, error) {

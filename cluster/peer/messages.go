@@ -35,6 +35,7 @@ type Card struct {
 	ID      string
 	Cluster string // empty: it belongs to none
 	SealKey string // id of the sealing key; equal root keys have equal ids
+	Gossip  string // address of its gossip; empty: it has none
 }
 
 // Op is a change of membership.
@@ -72,6 +73,7 @@ type Health struct {
 	Role    string        // Leader, Follower, Candidate
 	Disk    time.Duration // that a write to its log takes
 	Free    uint64        // bytes left on its disk
+	Gossip  iam.Gossip    // the keys of its gossip
 }
 
 // fault is an error on its way between nodes.

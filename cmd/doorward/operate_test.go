@@ -59,7 +59,7 @@ next:
 	for range 100 {
 		digits := fmt.Sprint(150 + rand.IntN(150))
 		for node := 1; node <= 4; node++ {
-			for port := range 2 {
+			for port := range 3 {
 				l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%s%d%d", digits, node, port))
 				if err != nil {
 					continue next

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ func newCluster(a *app) *cobra.Command {
 	}
 	cmd.AddCommand(
 		newClusterStatus(a), newClusterWait(a), newClusterToken(a), newClusterPromote(a), newClusterTransfer(a),
-		newClusterRemove(a), newClusterLeave(a), newSnapshot(a), newRecover(a),
+		newClusterRemove(a), newClusterLeave(a), newGossip(a), newSnapshot(a), newRecover(a),
 	)
 	return cmd
 }
@@ -34,7 +35,9 @@ func newClusterStatus(a *app) *cobra.Command {
 		Short: "Show every node: role, index, lag, version, disk and health",
 		Long: `Show every node as it describes itself to the node that is asked, which needs no
 leader for it. LAG is how many commands a node is behind the furthest; DISK is how
-long a write to its log takes.`,
+long a write to its log takes. GOSSIP is what the asked node has heard: alive, suspect
+(it does not answer), left (it said that it stops), dead, or nothing; it is a hint, and
+HEALTH is what counts.`,
 		Example: `  doorward cluster status
   doorward cluster status --output json`,
 		Args: exactly(),
@@ -47,14 +50,14 @@ long a write to its log takes.`,
 			if err != nil {
 				return err
 			}
-			t := &table{header: []string{"NODE", "ADDRESS", "ROLE", "TERM", "INDEX", "LAG", "VERSION", "DISK", "HEALTH"}}
+			t := &table{header: []string{"NODE", "ADDRESS", "ROLE", "TERM", "INDEX", "LAG", "VERSION", "DISK", "GOSSIP", "HEALTH"}}
 			for _, m := range status.Members {
 				health := "well"
 				if !m.Healthy {
 					health = m.Reason
 				}
 				t.add(m.ID, m.Address, m.Role, strconv.FormatUint(m.Term, 10), strconv.FormatUint(m.Index, 10),
-					strconv.FormatUint(m.Lag, 10), m.Version, fmt.Sprintf("%.2fms", m.DiskMillis), health)
+					strconv.FormatUint(m.Lag, 10), m.Version, fmt.Sprintf("%.2fms", m.DiskMillis), cmp.Or(m.Gossip, "-"), health)
 			}
 			if err := a.list(status, t); err != nil || a.output == outputJSON {
 				return err

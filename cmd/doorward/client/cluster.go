@@ -37,6 +37,7 @@ type ClusterMember struct {
 	FreeBytes    uint64  `json:"free_bytes"`
 	Healthy      bool    `json:"healthy"`
 	Reason       string  `json:"reason,omitempty"`
+	Gossip       string  `json:"gossip"` // alive, suspect, left, dead; empty: nothing
 }
 
 // JoinToken is leave to become a member.
@@ -146,5 +147,18 @@ type Rotation struct {
 func (c *Client) RotateRootKey(ctx context.Context) (Rotation, error) {
 	var r Rotation
 	_, err := c.JSON(ctx, http.MethodPost, "/v1/cluster/rotate", nil, &r)
+	return r, err
+}
+
+// GossipRotation is what a rotation of the gossip's keys came to.
+type GossipRotation struct {
+	Key    uint32   `json:"key"`
+	Absent []string `json:"absent"`
+}
+
+// RotateGossip replaces the key of the nodes' gossip.
+func (c *Client) RotateGossip(ctx context.Context) (GossipRotation, error) {
+	var r GossipRotation
+	_, err := c.JSON(ctx, http.MethodPost, "/v1/cluster/gossip/rotate", nil, &r)
 	return r, err
 }

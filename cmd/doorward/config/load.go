@@ -40,6 +40,8 @@ var Settings = []Setting[Server]{
 	{"peer.key", "`FILE` of the node's private key, PEM", func(s *Server) any { return &s.Peer.Key }},
 	{"peer.authority", "`FILE` of the authority that signed the members' certificates, PEM", func(s *Server) any { return &s.Peer.Authority }},
 	{"peer.known", "`ADDRESSES` of other nodes, for one that finds none where it knew them", func(s *Server) any { return &s.Peer.Known }},
+	{"peer.gossip", "`ADDRESS` on which nodes tell one another who is alive, UDP and TCP; empty: the port after that of peer.listen; off: none", func(s *Server) any { return &s.Peer.Gossip }},
+	{"peer.remove_dead_hours", "`HOURS` of silence after which the leader removes a node; 0: never", func(s *Server) any { return &s.Peer.RemoveDeadHours }},
 	{"peer.plain", "`BOOL`: no TLS between nodes, on loopback only", func(s *Server) any { return &s.Peer.Plain }},
 	{"regions", "`REGIONS` of the S3 servers", func(s *Server) any { return &s.Regions }},
 	{"limits.requests", "`N` calls a second that one source may make, 0 for any number", func(s *Server) any { return &s.Limits.Requests }},

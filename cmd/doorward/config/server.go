@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 )
 
 // Server is what a store node is told. [Default] fills what has a default.
@@ -98,6 +99,12 @@ type Peer struct {
 	Key         string   `yaml:"key"`
 	Authority   string   `yaml:"authority"`
 	Known       []string `yaml:"known"`
+	// Gossip is the address on which nodes tell one another who is alive, over UDP and
+	// TCP. Default the port after that of Listen, such as :8472; off: none.
+	Gossip string `yaml:"gossip"`
+	// RemoveDeadHours is how long a node has to be silent in every way before the leader
+	// removes it, if the others are well without it. Default 72; 0: never.
+	RemoveDeadHours int `yaml:"remove_dead_hours"`
 	// Plain says that there is no TLS, on loopback only.
 	Plain bool `yaml:"plain"`
 }
@@ -106,6 +113,7 @@ type Peer struct {
 func Default() Server {
 	return Server{
 		Data: "/var/lib/doorward", Listen: ":8470", Regions: []string{"us-east-1"},
+		Peer:     Peer{RemoveDeadHours: 72},
 		Limits:   Limits{Requests: 1000, WrongSignatures: 10, LockSeconds: 60},
 		LogLevel: "info", LogFormat: "text",
 	}
@@ -158,10 +166,13 @@ func (s *Server) validatePeer() error {
 	p := &s.Peer
 	files := count(p.Certificate, p.Key, p.Authority)
 	if p.Listen == "" {
-		if files > 0 || p.Advertise != "" || len(p.Known) > 0 || p.Plain {
+		if files > 0 || p.Advertise != "" || len(p.Known) > 0 || p.Plain || p.Gossip != "" {
 			return errors.New("peer.listen is empty, but other settings of peer are set: set it, such as :8471, or none of them")
 		}
 		return nil
+	}
+	if p.RemoveDeadHours < 0 {
+		return fmt.Errorf("peer.remove_dead_hours is %d: want a number of hours, or 0 for never", p.RemoveDeadHours)
 	}
 	host, _, err := net.SplitHostPort(p.Listen)
 	switch {
@@ -173,10 +184,42 @@ func (s *Server) validatePeer() error {
 		return errors.New("peer.plain is set, and so is a certificate: set one of them")
 	case p.Plain && !Loopback(host):
 		return fmt.Errorf("peer.listen is %q, which others can reach: peer.plain is for loopback", p.Listen)
+	case p.Gossip != "" && p.Gossip != GossipOff && !isAddress(p.Gossip):
+		return fmt.Errorf("peer.gossip is %q: want HOST:PORT, :PORT or %s", p.Gossip, GossipOff)
 	case files != 0 && files != 3:
 		return errors.New("some of peer.certificate, peer.key and peer.authority are set: set all three")
 	}
 	return nil
+}
+
+// GossipOff as the setting peer.gossip is no gossip.
+const GossipOff = "off"
+
+func isAddress(text string) bool {
+	_, _, err := net.SplitHostPort(text)
+	return err == nil
+}
+
+// GossipAddress is where the node's gossip listens, empty if there is none.
+func (p *Peer) GossipAddress() string {
+	switch {
+	case p.Listen == "" || p.Gossip == GossipOff:
+		return ""
+	case p.Gossip != "":
+		return p.Gossip
+	}
+	host, port, err := net.SplitHostPort(p.Listen)
+	if err != nil {
+		return ""
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || number == 65535 {
+		return ""
+	}
+	if number > 0 {
+		number++
+	}
+	return net.JoinHostPort(host, strconv.FormatUint(number, 10))
 }
 
 func count(texts ...string) (n int) {

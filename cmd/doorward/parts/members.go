@@ -23,8 +23,11 @@ func refused(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, cluster.ErrMember), errors.Is(err, cluster.ErrNoAuthority):
+	case errors.Is(err, cluster.ErrMember), errors.Is(err, cluster.ErrNoAuthority), errors.Is(err, cluster.ErrLevel):
 		return iam.Errorf(iam.EntityTemporarilyUnmodifiable, "%s.", reason(err))
+	}
+	if refusal, ok := errors.AsType[*iam.Error](err); ok {
+		return refusal
 	}
 	return iam.Errorf(iam.ServiceUnavailable, "The cluster did not change: %w. Try again.", err)
 }
@@ -77,7 +80,7 @@ func describe(m *cluster.MemberState, leader string) api.MemberStatus {
 	return api.MemberStatus{
 		ID: m.Member.ID, Address: m.Address, Role: role, Version: m.Version, FeatureLevel: m.Health.Level, Term: m.Term,
 		Index: m.Applied, Lag: m.Lag, DiskMillis: float64(m.Disk.Round(10*time.Microsecond)) / float64(time.Millisecond),
-		FreeBytes: m.Free, Healthy: m.Well(), Reason: why,
+		FreeBytes: m.Free, Healthy: m.Well(), Reason: why, Gossip: string(m.Whisper),
 	}
 }
 
@@ -105,6 +108,12 @@ func (m members) WriteSnapshot(ctx context.Context, w io.Writer, stale bool) err
 func (m members) Reseal(ctx context.Context, limit int) (api.Rotation, error) {
 	r, err := m.node.Reseal(ctx, limit)
 	return api.Rotation{SealKey: r.SealKey, Resealed: r.Resealed, Stale: r.Stale}, refused(err)
+}
+
+// RotateGossip replaces the key of the nodes' gossip.
+func (m members) RotateGossip(ctx context.Context) (api.GossipRotation, error) {
+	r, err := m.node.RotateGossip(ctx)
+	return api.GossipRotation{Key: r.Key, Absent: append([]string{}, r.Absent...)}, refused(err)
 }
 
 // Leave takes this node out for good.

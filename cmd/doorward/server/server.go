@@ -53,7 +53,8 @@ func clusterConfig(settings *config.Server, version string, log *slog.Logger) (c
 		c.Former = []seal.Source{former}
 	}
 	peer := settings.Peer
-	c.Listen, c.Advertise, c.Peers = peer.Listen, peer.Advertise, peer.Known
+	c.Listen, c.Advertise, c.Peers, c.Gossip = peer.Listen, peer.Advertise, peer.Known, peer.GossipAddress()
+	c.RemoveDeadAfter = time.Duration(peer.RemoveDeadHours) * time.Hour
 	c.OwnTLS = peer.Listen != "" && peer.Certificate == "" && !peer.Plain
 	if peer.Certificate != "" {
 		c.TLS = &pki.Files{Certificate: peer.Certificate, Key: peer.Key, Authority: peer.Authority}
