@@ -56,7 +56,11 @@ type refusal struct {
 	status  int
 	code    iam.Code
 	message string
+	again   bool // nothing happened, and the same may be asked after retryAfter
 }
+
+// retryAfter is how many seconds a client should wait before it asks again.
+const retryAfter = "1"
 
 // refusalOf decides what a client is told about err. What is not a refusal in
 // AWS's terms is an internal failure, and its text stays in the log.
@@ -67,14 +71,14 @@ func refusalOf(err error) refusal {
 		if signature.Code == iam.ExpiredToken {
 			status = statusOf(signature.Code) // S3 answers 400, the Query services 403
 		}
-		return refusal{status, signature.Code, signature.Message}
+		return refusal{status, signature.Code, signature.Message, false}
 	}
 	var refused *iam.Error
 	if errors.As(err, &refused) {
-		return refusal{statusOf(refused.Code), refused.Code, refused.Message}
+		return refusal{statusOf(refused.Code), refused.Code, refused.Message, refused.Code == throttling || errors.Is(err, iam.ErrUnchanged)}
 	}
 	return refusal{http.StatusInternalServerError, iam.InternalFailure,
-		"The request processing has failed because of an unknown error, exception or failure."}
+		"The request processing has failed because of an unknown error, exception or failure.", false}
 }
 
 // The XML namespaces of the answers.
@@ -104,8 +108,15 @@ func (r refusal) blame() string {
 	return "Sender"
 }
 
+func (r refusal) announce(header http.Header) {
+	if r.again {
+		header.Set("Retry-After", retryAfter)
+	}
+}
+
 // writeXML sends the refusal in the form of the Query services.
 func (r refusal) writeXML(w http.ResponseWriter, namespace, requestID string) {
+	r.announce(w.Header())
 	writeXML(w, r.status, errorResponse{
 		XMLName:   xml.Name{Space: namespace, Local: "ErrorResponse"},
 		Error:     errorDetail{r.blame(), r.code, r.message},
@@ -115,6 +126,7 @@ func (r refusal) writeXML(w http.ResponseWriter, namespace, requestID string) {
 
 // writeJSON sends the refusal in the form of /v1.
 func (r refusal) writeJSON(w http.ResponseWriter, requestID string) {
+	r.announce(w.Header())
 	writeJSON(w, r.status, map[string]any{"error": map[string]any{
 		"code": r.code, "message": r.message, "request_id": requestID,
 	}})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -292,8 +293,12 @@ func (c *call) requestKey(attempt int) [16]byte {
 }
 
 // unavailable is what a client is told when the store did not answer: the outcome
-// is not known, and asking again is safe.
+// is not known, and asking again is safe with the same client token; or it is known
+// that nothing happened, and then the client is told when to ask again.
 func unavailable(err error) error {
+	if errors.Is(err, iam.ErrUnchanged) {
+		return iam.Errorf(iam.ServiceUnavailable, "The store cannot do this now: %w. Try again after a moment.", err)
+	}
 	return iam.Errorf(iam.ServiceUnavailable, "The store did not answer in time: %w. Try again.", err)
 }
 

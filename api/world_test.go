@@ -37,6 +37,8 @@ type memory struct {
 	behind *state.View
 	// lost makes Propose fail after the command has been applied.
 	lost error
+	// busy makes Propose fail before anything happens.
+	busy error
 	// gate, if set, is called before a command is applied.
 	gate func()
 }
@@ -55,6 +57,9 @@ func (m *memory) Consistent(context.Context) (*state.View, error) { return m.mac
 func (m *memory) Propose(_ context.Context, e iam.Envelope) (iam.Result, error) {
 	if m.gate != nil {
 		m.gate()
+	}
+	if m.busy != nil {
+		return iam.Result{}, m.busy
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -1,17 +1,23 @@
 package cluster
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+
+	"github.com/doorward/doorward/iam"
+)
 
 // What a call on a [Node] may fail with. A refused command is not among them: it
-// is an iam.Result whose Err is set.
+// is an iam.Result whose Err is set. Those that a caller may meet by trying again are
+// iam.ErrUnchanged.
 var (
 	// ErrUnavailable: there is no leader that could be reached, or this node is not
 	// ready. Nothing happened; try again after a moment.
-	ErrUnavailable = errors.New("cluster: no leader can be reached")
+	ErrUnavailable = fmt.Errorf("cluster: no leader can be reached; %w", iam.ErrUnchanged)
 
 	// ErrOverloaded: too much is in flight. Nothing happened; try again after a
 	// moment, and slower.
-	ErrOverloaded = errors.New("cluster: too many commands in flight")
+	ErrOverloaded = fmt.Errorf("cluster: too many commands in flight; %w", iam.ErrUnchanged)
 
 	// ErrUnknownOutcome: the command was handed to the log, and whether it took or
 	// will take effect is not known. Only a repetition with the same request id is
@@ -20,7 +26,7 @@ var (
 
 	// ErrDiskFull: the leader has no room for more log. Nothing happened; reads go
 	// on, and writes do again once there is room.
-	ErrDiskFull = errors.New("cluster: disk full, writes are refused")
+	ErrDiskFull = fmt.Errorf("cluster: disk full, writes are refused; %w", iam.ErrUnchanged)
 
 	// ErrTooLarge: the command does not fit into a log entry.
 	ErrTooLarge = errors.New("cluster: command is too large")

@@ -1,6 +1,9 @@
 package iam
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Code is an AWS error code. Both ends of the wire know the list, so it only
 // ever grows.
@@ -68,3 +71,7 @@ func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
 	return ok && t.Code == e.Code
 }
+
+// ErrUnchanged marks errors of a store that had no room or no leader at the moment:
+// nothing happened, and the same may be asked again after a while.
+var ErrUnchanged = errors.New("nothing was changed")

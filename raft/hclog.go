@@ -6,16 +6,61 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"sync"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 )
 
 // slogger is the library's logger, written to slog. Its debug lines are dropped
-// unless the handler wants them.
+// unless the handler wants them, and what it says again and again about a member that
+// is down is said once a minute.
 type slogger struct {
 	to   *slog.Logger
+	said *repeats // shared by all that were made from one
 	name string
 	with []any
+}
+
+func newSlogger(to *slog.Logger) *slogger { return &slogger{to: to, said: new(repeats)} }
+
+// repeatAfter is how long a warning is kept back after it was logged; maxRepeats bounds
+// those that are remembered.
+const (
+	repeatAfter = time.Minute
+	maxRepeats  = 256
+)
+
+// repeats remembers which warnings were logged lately.
+type repeats struct {
+	mu   sync.Mutex
+	seen map[string]*repeat
+}
+
+type repeat struct {
+	logged time.Time
+	kept   int // kept back since
+}
+
+// due reports whether a warning should be logged now, and how many like it were kept
+// back since the last.
+func (r *repeats) due(warning string, now time.Time) (kept int, due bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	last := r.seen[warning]
+	switch {
+	case last == nil:
+		if r.seen == nil || len(r.seen) >= maxRepeats {
+			r.seen = make(map[string]*repeat)
+		}
+		r.seen[warning] = &repeat{logged: now}
+		return 0, true
+	case now.Sub(last.logged) < repeatAfter:
+		last.kept++
+		return 0, false
+	}
+	kept, last.kept, last.logged = last.kept, 0, now
+	return kept, true
 }
 
 var _ hclog.Logger = (*slogger)(nil)
@@ -43,6 +88,19 @@ func (s *slogger) Log(level hclog.Level, msg string, args ...any) {
 			args[i] = fmt.Sprintf(f[0].(string), f[1:]...)
 		}
 	}
+	if to >= slog.LevelWarn {
+		about := ""
+		if len(args) > 1 {
+			about = fmt.Sprint(args[1]) // the library names the member first
+		}
+		kept, due := s.said.due(msg+" "+about, time.Now())
+		if !due {
+			return
+		}
+		if kept > 0 {
+			args = append(args, "repeated", kept)
+		}
+	}
 	s.to.Log(context.Background(), to, msg, args...)
 }
 
@@ -64,10 +122,10 @@ func (s *slogger) ImpliedArgs() []any { return s.with }
 func (s *slogger) Name() string       { return s.name }
 
 func (s *slogger) With(args ...any) hclog.Logger {
-	return &slogger{s.to.With(args...), s.name, append(append([]any(nil), s.with...), args...)}
+	return &slogger{s.to.With(args...), s.said, s.name, append(append([]any(nil), s.with...), args...)}
 }
 
-func (s *slogger) Named(name string) hclog.Logger      { return &slogger{s.to, name, s.with} }
+func (s *slogger) Named(name string) hclog.Logger      { return &slogger{s.to, s.said, name, s.with} }
 func (s *slogger) ResetNamed(name string) hclog.Logger { return s.Named(name) }
 func (s *slogger) SetLevel(hclog.Level)                {}
 func (s *slogger) GetLevel() hclog.Level {

@@ -100,7 +100,7 @@ func (n *Node) openStores() error {
 	if err := removeUnfinished(snapshots); err != nil {
 		return err
 	}
-	files, err := hraft.NewFileSnapshotStoreWithLogger(n.cfg.Dir, n.cfg.SnapshotsKept, &slogger{to: n.log})
+	files, err := hraft.NewFileSnapshotStoreWithLogger(n.cfg.Dir, n.cfg.SnapshotsKept, newSlogger(n.log))
 	if err != nil {
 		return fmt.Errorf("raft: %w", err)
 	}
@@ -181,7 +181,7 @@ func (n *Node) start() (err error) {
 			err = fmt.Errorf("raft: start: %v", trouble)
 		}
 	}()
-	n.transport = newTransport(n.network, n.id, n.hasConfiguration, &slogger{to: n.log})
+	n.transport = newTransport(n.network, n.id, n.hasConfiguration, newSlogger(n.log))
 	r, err := hraft.NewRaft(n.libraryConfig(), n.machine, n.logs, n.stable, n.snaps, n.transport)
 	if err != nil {
 		n.transport.Close()
@@ -201,7 +201,7 @@ func (n *Node) libraryConfig() *hraft.Config {
 	c.SnapshotThreshold, c.TrailingLogs, c.SnapshotInterval = n.cfg.SnapshotThreshold, n.cfg.TrailingLogs, n.cfg.SnapshotInterval
 	c.ShutdownOnRemove = false // the cluster decides what becomes of a removed node
 	c.NoLegacyTelemetry = true
-	c.Logger = &slogger{to: n.log}
+	c.Logger = newSlogger(n.log)
 	return c
 }
 

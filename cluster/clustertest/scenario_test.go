@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -437,4 +438,34 @@ func harm(w *World, random *rand.Rand) (undo func()) {
 		return func() { victim.SlowDisk(0) }
 	}
 	return w.Heal
+}
+
+func TestCommandsBeyondTheLimitAreRefusedAndNeverLost(t *testing.T) {
+	in(t, 3, func(c *cluster.Config) { c.Raft.MaxInFlight = 8 }, func(t *testing.T, w *World) {
+		for _, n := range []*Node{w.Leader(), w.Follower()} {
+			w.Leader().SlowDisk(20 * time.Millisecond)
+			outcomes := make([]error, 100)
+			var all sync.WaitGroup
+			for i := range outcomes {
+				all.Go(func() {
+					_, outcomes[i] = n.Do(t.Context(), createUser(fmt.Sprint(n.host, "-", i)))
+				})
+			}
+			all.Wait()
+			refused := 0
+			for i, err := range outcomes {
+				_, there := w.Leader().View().User(iam.FirstAccount, fmt.Sprint(n.host, "-", i))
+				switch {
+				case errors.Is(err, cluster.ErrOverloaded) && errors.Is(err, iam.ErrUnchanged) && !there:
+					refused++
+				case err != nil || !there:
+					t.Errorf("command %d at %s: %v; it is in effect: %t", i, n.host, err, there)
+				}
+			}
+			if refused == 0 || refused == len(outcomes) {
+				t.Errorf("%d of %d commands were refused at %s", refused, len(outcomes), n.host)
+			}
+			w.Leader().SlowDisk(0)
+		}
+	})
 }

@@ -231,9 +231,39 @@ func (c *Client) Ready(ctx context.Context) (string, error) {
 	return text, nil
 }
 
-// send signs a request if there are credentials, sends it and reads the answer.
-// An answer other than 2xx is an error.
+// longestPause is how long a client waits at most when it is told to ask again.
+const longestPause = 5 * time.Second
+
+// send sends a request, and once more if the store says that nothing happened and when
+// to ask again. An answer other than 2xx is an error.
 func (c *Client) send(ctx context.Context, service, method, path, contentType string, body []byte) (*http.Response, []byte, error) {
+	answer, content, err := c.sendOnce(ctx, service, method, path, contentType, body)
+	if err != nil {
+		return nil, nil, err
+	}
+	if seconds, err := strconv.Atoi(answer.Header.Get("Retry-After")); err == nil && answer.StatusCode/100 != 2 && seconds >= 0 {
+		pause := time.NewTimer(min(time.Duration(seconds)*time.Second, longestPause))
+		defer pause.Stop()
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return nil, nil, c.refusal(answer, content)
+		}
+		if answer, content, err = c.sendOnce(ctx, service, method, path, contentType, body); err != nil {
+			return nil, nil, err
+		}
+	}
+	if answer.StatusCode/100 != 2 {
+		return nil, nil, c.refusal(answer, content)
+	}
+	if at := answer.Header.Get("X-Doorward-Key-Expires"); at != "" && c.keyEnds != nil {
+		c.keyEnds(at)
+	}
+	return answer, content, nil
+}
+
+// sendOnce signs a request if there are credentials, sends it and reads the answer.
+func (c *Client) sendOnce(ctx context.Context, service, method, path, contentType string, body []byte) (*http.Response, []byte, error) {
 	target := c.endpoint.Scheme + "://" + c.endpoint.Host + path
 	request, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
 	if err != nil {
@@ -246,17 +276,7 @@ func (c *Client) send(ctx context.Context, service, method, path, contentType st
 	if err := c.sign(request, service, body); err != nil {
 		return nil, nil, err
 	}
-	answer, content, err := c.do(request)
-	if err != nil {
-		return nil, nil, err
-	}
-	if answer.StatusCode/100 != 2 {
-		return nil, nil, c.refusal(answer, content)
-	}
-	if at := answer.Header.Get("X-Doorward-Key-Expires"); at != "" && c.keyEnds != nil {
-		c.keyEnds(at)
-	}
-	return answer, content, nil
+	return c.do(request)
 }
 
 func (c *Client) do(request *http.Request) (*http.Response, []byte, error) {

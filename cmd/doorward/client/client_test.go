@@ -129,3 +129,42 @@ func TestCredentialsAreNeverPrinted(t *testing.T) {
 		}
 	}
 }
+
+// TestAClientAsksOnceMoreWhenItIsTold counts the requests of one call to a store that
+// is busy, for a moment or for long.
+func TestAClientAsksOnceMoreWhenItIsTold(t *testing.T) {
+	for name, row := range map[string]struct {
+		after         string
+		busy, want    int
+		wantAvailable bool
+	}{
+		"busy for a moment":                {"0", 1, 2, true},
+		"busy for long":                    {"0", 9, 2, false},
+		"it does not say that it may":      {"", 1, 1, false},
+		"a date, which this store has not": {"Tue, 24 Nov 2026 12:00:00 GMT", 1, 1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := 0
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if asked++; asked > row.busy {
+					fmt.Fprint(w, `{"index":1}`)
+					return
+				}
+				if row.after != "" {
+					w.Header().Set("Retry-After", row.after)
+				}
+				w.WriteHeader(http.StatusServiceUnavailable)
+				fmt.Fprint(w, `{"error":{"code":"ServiceUnavailable","message":"busy","request_id":"r1"}}`)
+			}))
+			defer server.Close()
+			c, err := New(Config{Endpoint: server.URL, Credentials: someone})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = c.JSON(t.Context(), http.MethodPost, "/v1/users", map[string]string{"name": "alice"}, nil)
+			if asked != row.want || (err == nil) != row.wantAvailable {
+				t.Errorf("%d requests and %v, want %d", asked, err, row.want)
+			}
+		})
+	}
+}
