@@ -24,6 +24,7 @@ var floors = [][]string{
 	{"iam/state", "iam/wire", "authz/policy", "authz/sigv4", "authz/s3", "sidecar/protocol"},
 	{"authz", "fsm", "raft", "sidecar/client"},
 	{"api", "cluster", "sidecar"},
+	{"embed"},
 	{"cmd"},
 }
 

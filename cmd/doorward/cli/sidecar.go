@@ -9,6 +9,7 @@ import (
 
 	"github.com/doorward/doorward/cmd/doorward/config"
 	"github.com/doorward/doorward/cmd/doorward/sidecar"
+	"github.com/doorward/doorward/embed"
 )
 
 // sidecarVariable names the configuration file of a sidecar.
@@ -53,7 +54,7 @@ it, with the store down if need be, for as long as the store's max staleness all
 			err = sidecar.Run(cmd.Context(), &loaded.Sidecar, sidecar.Process{
 				Version: buildVersion(), Out: a.Out, Log: a.logger(loaded.LogLevel, loaded.LogFormat), Getenv: a.Getenv, Token: token,
 			})
-			if errors.Is(err, sidecar.ErrNoToken) {
+			if errors.Is(err, embed.ErrNoToken) {
 				return withHint(err, "Make one with `doorward cluster token create --kind sidecar`, and name its file with --token-file.")
 			}
 			return err

@@ -1,4 +1,4 @@
-package sidecar
+package embed
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"github.com/doorward/doorward/sidecar"
 )
 
-// ErrNoToken: the sidecar has no certificate, and no token to get one with.
+// ErrNoToken says that there is no certificate yet, and no token to get one with.
 var ErrNoToken = errors.New("a join token is needed")
 
 // joinTime bounds joining.
@@ -23,8 +23,8 @@ const joinTime = time.Minute
 
 // join makes the host a member: by the files that the settings name, by a certificate
 // that it got before, or with the token.
-func (h *host) join(ctx context.Context) error {
-	s := h.settings
+func (h *Host) join(ctx context.Context) error {
+	s := &h.config
 	switch {
 	case s.Plain:
 		return nil
@@ -44,27 +44,27 @@ func (h *host) join(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("certificate: %w", err)
 	}
-	h.name = id.Name
+	h.config.Name = id.Name
 	return nil
 }
 
-func (h *host) enrolment() enrol.Config {
+func (h *Host) enrolment() enrol.Config {
 	return enrol.Config{
-		Dir: h.settings.State, Name: h.settings.Name, Logger: h.process.Log,
+		Dir: h.config.State, Name: h.config.Name, Logger: h.config.Logger,
 		Addresses: func() []string {
 			if h.source != nil {
 				return h.source.Nodes()
 			}
-			return h.settings.Nodes
+			return h.config.Nodes
 		},
 	}
 }
 
-func (h *host) enroll(ctx context.Context) error {
-	if h.process.Token == "" {
+func (h *Host) enroll(ctx context.Context) error {
+	if h.config.Token == "" {
 		return ErrNoToken
 	}
-	token, err := enrol.ParseToken(h.process.Token)
+	token, err := enrol.ParseToken(h.config.Token)
 	if err != nil {
 		return err
 	}
@@ -75,8 +75,8 @@ func (h *host) enroll(ctx context.Context) error {
 }
 
 // renew renews a certificate that the sidecar keeps itself, in time.
-func (h *host) renew(ctx context.Context) error {
-	if h.files == nil || h.settings.Certificate != "" {
+func (h *Host) renew(ctx context.Context) error {
+	if h.files == nil || h.config.Certificate != "" {
 		<-ctx.Done()
 		return ctx.Err()
 	}
@@ -85,10 +85,13 @@ func (h *host) renew(ctx context.Context) error {
 
 // keep says where the local snapshot is, nil if there is none. Its key is made if it
 // is in the state directory and not there yet.
-func (h *host) keep() (*sidecar.KeepConfig, error) {
-	key := h.settings.SnapshotKey
+func (h *Host) keep() (*sidecar.KeepConfig, error) {
+	key := h.config.SnapshotKey
 	if key.None {
 		return nil, nil
+	}
+	if key.File == "" && key.Credential == "" {
+		key.File = filepath.Join(h.config.State, "snapshot.key")
 	}
 	if key.File != "" {
 		if _, err := seal.CreateRootFile(key.File); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -99,7 +102,7 @@ func (h *host) keep() (*sidecar.KeepConfig, error) {
 	if err != nil {
 		return nil, fmt.Errorf("snapshot_key: %w", err)
 	}
-	path := filepath.Join(h.settings.State, "snapshot")
+	path := filepath.Join(h.config.State, "snapshot")
 	if leftovers, err := filepath.Glob(path + ".new-*"); err == nil {
 		for _, name := range leftovers { // of a sidecar that was killed while it wrote
 			_ = os.Remove(name)
