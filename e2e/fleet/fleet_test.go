@@ -54,9 +54,11 @@ func binary(t *testing.T, name string) string {
 	return filepath.Join(bin, name)
 }
 
-func client(f *stage.Fleet, id, secret string) *s3.Client {
+func client(f *stage.Fleet, id, secret string) *s3.Client { return clientOf(f.S3, id, secret) }
+
+func clientOf(url, id, secret string) *s3.Client {
 	return s3.New(s3.Options{
-		BaseEndpoint: aws.String(f.S3), Region: "us-east-1", UsePathStyle: true, RetryMaxAttempts: 1,
+		BaseEndpoint: aws.String(url), Region: "us-east-1", UsePathStyle: true, RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider(id, secret, ""),
 	})
 }

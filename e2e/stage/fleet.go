@@ -121,17 +121,33 @@ func (f *Fleet) grow(ctx context.Context) error {
 	return err
 }
 
+// Token makes a token that lets one member in, a node or a sidecar.
+func (f *Fleet) Token(ctx context.Context, kind string) (string, error) {
+	out, err := f.Doorward(ctx, 0, "cluster", "token", "create", "--kind", kind, "--output", "json")
+	if err != nil {
+		return "", err
+	}
+	var made struct{ Token string }
+	err = json.NewDecoder(strings.NewReader(out)).Decode(&made)
+	return made.Token, err
+}
+
 // token leaves a new token for a member in a file.
 func (f *Fleet) token(ctx context.Context, kind string) error {
-	out, err := f.Doorward(ctx, 0, "cluster", "token", "create", "--kind", kind, "--output", "json")
+	token, err := f.Token(ctx, kind)
 	if err != nil {
 		return err
 	}
-	var made struct{ Token string }
-	if err := json.NewDecoder(strings.NewReader(out)).Decode(&made); err != nil {
-		return err
+	return os.WriteFile(f.path("token"), []byte(token), 0o600)
+}
+
+// Peers are the addresses that nodes and sidecars reach the nodes at.
+func (f *Fleet) Peers() []string {
+	var peers []string
+	for i := range f.nodes {
+		peers = append(peers, f.nodes[i].peer)
 	}
-	return os.WriteFile(f.path("token"), []byte(made.Token), 0o600)
+	return peers
 }
 
 // StartNode starts the i-th node and waits until it serves.
