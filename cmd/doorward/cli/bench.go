@@ -34,7 +34,7 @@ different runs side by side.`,
 	cmd.PersistentFlags().StringVar(&run, "run", "", "`ID` that parts of one run share; default: a new one")
 	flags := benchFlags{app: a, run: &run}
 	cmd.AddCommand(
-		flags.authz(), flags.verify(), flags.policy(), flags.sts(), flags.write(), flags.failover(), newBenchShow(a),
+		flags.authz(), flags.verify(), flags.policy(), flags.sts(), flags.write(), flags.fleet(), flags.failover(), flags.scale(), newBenchShow(a),
 	)
 	return cmd
 }
@@ -287,6 +287,63 @@ all the time; one question that is not allowed fails the benchmark.`,
 		},
 	}
 	cmd.Flags().IntVar(&b.Kills, "kills", b.Kills, "`NUMBER` of kills")
+	return cmd
+}
+
+func (f benchFlags) fleet() *cobra.Command {
+	b := bench.DefaultFleet()
+	cmd := &cobra.Command{
+		Use:   "fleet",
+		Short: "Measure a store with many sidecars",
+		Long: `Measure how long a change takes to reach every sidecar of a store of three processes
+on this machine, what a sidecar costs a node and the network, and how sidecars come
+back when the leader is killed. The sidecars are connections of this process with real
+frames, which keep no identities.`,
+		Example: `  doorward bench fleet
+  doorward bench fleet --sidecars 100,1000 --changes 200`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if b.Program, err = os.Executable(); err != nil {
+				return err
+			}
+			if err := errors.Join(within("sidecars", 1, 50_000, b.Sidecars...), within("changes", 1, 100_000, b.Changes)); err != nil {
+				return err
+			}
+			b.Progress = f.progress()
+			return f.measure(cmd, b)
+		},
+	}
+	cmd.Flags().IntSliceVar(&b.Sidecars, "sidecars", b.Sidecars, "`NUMBERS` of sidecars, growing")
+	cmd.Flags().IntVar(&b.Changes, "changes", b.Changes, "`NUMBER` of changes that are followed")
+	return cmd
+}
+
+func (f benchFlags) scale() *cobra.Command {
+	b := bench.DefaultScale()
+	cmd := &cobra.Command{
+		Use:   "scale",
+		Short: "Measure how memory, snapshots and starts grow with the number of identities",
+		Long: `Measure the memory of a store's state and of a sidecar, collections of garbage,
+snapshot, restore and start, for growing numbers of access keys, each with a user; and
+then temporary credentials that are issued and end. A million keys take some 4 GiB.`,
+		Example: `  doorward bench scale
+  doorward bench scale --keys 10000,100000 --sessions 0`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			err := errors.Join(within("keys", 100, 5_000_000, b.Keys...), within("policies", 1, 100_000, b.Policies),
+				within("sessions", 0, 100_000_000, b.Sessions), within("lasting", 1000, 5_000_000, b.Lasting))
+			if err != nil {
+				return err
+			}
+			b.Progress = f.progress()
+			return f.measure(cmd, b)
+		},
+	}
+	flags := cmd.Flags()
+	flags.IntSliceVar(&b.Keys, "keys", b.Keys, "`NUMBERS` of access keys")
+	flags.IntVar(&b.Policies, "policies", b.Policies, "`NUMBER` of managed policies")
+	flags.IntVar(&b.Sessions, "sessions", b.Sessions, "`NUMBER` of temporary credentials to issue over time; 0: none")
+	flags.IntVar(&b.Lasting, "lasting", b.Lasting, "`NUMBER` of them that are not over at a time")
 	return cmd
 }
 

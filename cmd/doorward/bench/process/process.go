@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -121,4 +122,41 @@ func FreeAddress() (string, error) {
 	}
 	defer l.Close()
 	return l.Addr().String(), nil
+}
+
+// Usage is what a process takes of the machine.
+type Usage struct {
+	Resident  uint64        // bytes of memory
+	Processor time.Duration // since it started
+}
+
+// Usage asks the kernel, which has to be Linux; the error says that it is not, or that
+// the process has ended.
+func (p *Process) Usage() (u Usage, err error) {
+	dir := fmt.Sprintf("/proc/%d/", p.cmd.Process.Pid)
+	statm, err := os.ReadFile(dir + "statm")
+	if err != nil {
+		return u, err
+	}
+	var pages uint64
+	if _, err := fmt.Sscanf(string(statm), "%d %d", new(uint64), &pages); err != nil {
+		return u, fmt.Errorf("%sstatm: %w", dir, err)
+	}
+	sched, err := os.ReadFile(dir + "stat")
+	if err != nil {
+		return u, err
+	}
+	// The name, in parentheses, may hold anything; utime and stime are the 12th and 13th
+	// fields after it, in hundredths of a second (proc_pid_stat(5)).
+	fields := strings.Fields(string(sched[bytes.LastIndexByte(sched, ')')+1:]))
+	if len(fields) < 13 {
+		return u, fmt.Errorf("%sstat has %d fields", dir, len(fields))
+	}
+	var ticks [2]int64
+	for i := range ticks {
+		if ticks[i], err = strconv.ParseInt(fields[11+i], 10, 64); err != nil {
+			return u, err
+		}
+	}
+	return Usage{pages * uint64(os.Getpagesize()), time.Duration(ticks[0]+ticks[1]) * 10 * time.Millisecond}, nil
 }

@@ -153,6 +153,9 @@ func (s *Store) StartNode(ctx context.Context, i int) (err error) {
 // KillNode ends the i-th node as a crash does.
 func (s *Store) KillNode(i int) error { return s.Nodes[i].run.Kill() }
 
+// Usage is what the i-th node takes of the machine.
+func (s *Store) Usage(i int) (process.Usage, error) { return s.Nodes[i].run.Usage() }
+
 // Client asks the i-th node as the root.
 func (s *Store) Client(i int) (*client.Client, error) {
 	return client.New(client.Config{
