@@ -10,7 +10,7 @@ MODULES := $(patsubst %/go.mod,%,$(wildcard go.mod */go.mod */*/go.mod))
 MEMORY  := $(shell test -w /dev/shm && echo /dev/shm || echo $${TMPDIR:-/tmp})
 
 .DEFAULT_GOAL := help
-.PHONY: help build gateway previous demo test test-unit test-peers test-e2e check-format lint fuzz fuzz-policy bench image compose-test clean
+.PHONY: help build gateway previous demo test test-unit test-peers test-e2e check-format lint fuzz fuzz-policy bench bench-scale image compose-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,9 +64,12 @@ CASES ?= 10000000
 fuzz-policy: ## compare the compiled policy engine with the reference on CASES requests (10,000,000)
 	DOORWARD_CASES=$(CASES) $(GO) test ./authz -run '^TestEnginesAgree' -v -timeout 0
 
-bench: ## measure beside the peers, and write bench/RESULTS.md and its pictures
-	$(BUILD) -C bench -o ../$(BIN)/results ./cmd/results
-	cd bench && ../$(BIN)/results
+bench: build ## measure everything beside the peers in ten minutes, and write bench/RESULTS.md (PARTS=write,fleet prints those, SHORT=1 rehearses)
+	$(BUILD) -C bench $(FLAGS) -o ../$(BIN)/results ./cmd/results
+	cd bench && ../$(BIN)/results $(if $(PARTS),-only $(PARTS)) $(if $(SHORT),-short -rounds 3)
+
+bench-scale: build ## growth to a million identities and five million temporary credentials
+	$(BIN)/doorward bench scale
 
 image: build ## build the container image doorward
 	docker build -q -t doorward .

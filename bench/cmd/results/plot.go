@@ -3,50 +3,131 @@ package main
 import (
 	"image/color"
 	"math"
+	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
 )
 
 // line is one curve of a plot.
 type line struct {
 	name   string
 	points plotter.XYs
+	marks  bool // moments, instead of a curve
 }
 
 func (l *line) add(x, y float64) { l.points = append(l.points, plotter.XY{X: x, Y: y}) }
 
-// palette is told apart by people who see few colours (Okabe and Ito).
-var palette = []color.RGBA{{0, 114, 178, 255}, {213, 94, 0, 255}, {0, 158, 115, 255}, {204, 121, 167, 255}, {230, 159, 0, 255}}
+// axis is a direction of a plot.
+type axis struct {
+	label string
+	log   bool
+	nines bool // a value counts the nines of a share: 2 is 99 %
+}
 
-// plotLines draws lines on logarithmic axes.
-func plotLines(file, title, x, y string, lines []line) error {
+// palette is told apart by people who see few colours (Okabe and Ito).
+var palette = []color.RGBA{
+	{0, 114, 178, 255}, {213, 94, 0, 255}, {0, 158, 115, 255}, {204, 121, 167, 255}, {230, 159, 0, 255}, {86, 180, 233, 255}, {0, 0, 0, 255}, {130, 130, 130, 255},
+}
+
+// plotLines draws lines.
+func plotLines(file, title string, x, y axis, lines []line) error {
 	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
-	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
-	p.X.Tick.Marker, p.Y.Tick.Marker = plot.LogTicks{Prec: -1}, plot.LogTicks{Prec: -1}
+	p.Title.Text = title
 	p.Legend.Top, p.Legend.Left = true, true
-	least := math.Inf(1)
-	for _, l := range lines {
-		for _, at := range l.points {
-			least = min(least, at.Y)
-		}
-	}
-	p.Y.Min = math.Pow(10, math.Floor(math.Log10(least))) // a whole decade has a label
 	p.Add(plotter.NewGrid())
+	least, most := math.Inf(1), math.Inf(-1)
 	for i, l := range lines {
-		curve, points, err := plotter.NewLinePoints(l.points)
-		if err != nil {
+		// A logarithmic axis has no place for what is not above zero.
+		l.points = slices.DeleteFunc(l.points, func(at plotter.XY) bool { return x.log && at.X <= 0 || y.log && at.Y <= 0 })
+		if len(l.points) == 0 {
+			continue
+		}
+		for _, at := range l.points {
+			least, most = min(least, at.Y), max(most, at.Y)
+		}
+		if err := l.draw(p, i); err != nil {
 			return err
 		}
-		curve.Color, points.Color = palette[i], palette[i]
-		curve.Width = vg.Points(1.5)
-		if i == 0 {
-			curve.Width = vg.Points(3)
-		}
-		p.Add(curve, points)
-		p.Legend.Add(l.name, curve, points)
+	}
+	set(&p.X, x)
+	set(&p.Y, y)
+	if y.log {
+		p.Y.Min = math.Pow(10, math.Floor(math.Log10(least))) // a whole decade has a label
+		// Room for the legend above the curves.
+		p.Y.Max = most * math.Pow(10, 0.09*float64(len(lines))*math.Log10(most/p.Y.Min+1))
+	} else {
+		p.Y.Min, p.Y.Max = 0, most*(1+0.09*float64(len(lines)))
 	}
 	return p.Save(18*vg.Centimeter, 11*vg.Centimeter, file)
 }
+
+func set(to *plot.Axis, a axis) {
+	to.Label.Text = a.label
+	switch {
+	case a.log:
+		to.Scale, to.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+	case a.nines:
+		to.Tick.Marker = nines{}
+	}
+}
+
+// draw adds a line to a plot. The first is drawn broad: it is Doorward's.
+func (l *line) draw(p *plot.Plot, i int) error {
+	if l.marks {
+		points, err := plotter.NewScatter(l.points)
+		if err != nil {
+			return err
+		}
+		points.Color, points.Radius, points.Shape = palette[i%len(palette)], vg.Points(4), []draw.GlyphDrawer{draw.TriangleGlyph{}, draw.CrossGlyph{}, draw.CircleGlyph{}}[i%3]
+		p.Add(points)
+		p.Legend.Add(l.name, points)
+		return nil
+	}
+	if len(l.points) > 60 {
+		curve, err := plotter.NewLine(l.points)
+		if err != nil {
+			return err
+		}
+		curve.Color, curve.Width = palette[i%len(palette)], vg.Points(1)
+		p.Add(curve)
+		p.Legend.Add(l.name, curve)
+		return nil
+	}
+	curve, points, err := plotter.NewLinePoints(l.points)
+	if err != nil {
+		return err
+	}
+	curve.Color, points.Color = palette[i%len(palette)], palette[i%len(palette)]
+	curve.Width = vg.Points(1.5)
+	if i == 0 {
+		curve.Width = vg.Points(3)
+	}
+	p.Add(curve, points)
+	p.Legend.Add(l.name, curve, points)
+	return nil
+}
+
+// nines labels an axis that counts the nines of a share.
+type nines struct{}
+
+func (nines) Ticks(least, most float64) (ticks []plot.Tick) {
+	for n := math.Ceil(least); n <= most; n++ {
+		label := "all"
+		switch {
+		case n == 0:
+			label = "0 %"
+		case n == 1:
+			label = "90 %"
+		case n >= 2:
+			label = "99" + strings.TrimSuffix("."+strings.Repeat("9", int(n)-2), ".") + " %"
+		}
+		ticks = append(ticks, plot.Tick{Value: n, Label: label})
+	}
+	return ticks
+}
+
+var _ plot.Ticker = nines{}

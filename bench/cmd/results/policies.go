@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/doorward/doorward/bench/policies"
@@ -21,12 +20,11 @@ const (
 var statementCounts = []int{1, 10, 20, 100, 1_000, 10_000, 100_000}
 
 // policySection asks every engine the same questions at every size.
-func policySection(page *strings.Builder, rounds int) error {
-	page.WriteString(`
-## Policy decisions
+func policySection(page *page) error {
+	page.WriteString(`## Policy decisions
 
 The same questions about the same statements, each in the form that the engine's documentation recommends: read and write below a prefix, listings limited
-by ` + "`s3:prefix`" + `, a wildcard before a bucket's name, a network in ` + "`aws:SourceIp`" + `, a Deny (` + "`policies/workload.go`" + `). A test holds that all answer alike.
+by ` + "`s3:prefix`" + `, a wildcard before a bucket's name, a network in ` + "`aws:SourceIp`" + `, a Deny (` + "`cmd/doorward/bench/workload`" + `). A test holds that all answer alike.
 What a server has at hand when it asks (our request and its context, MinIO's Args, Cedar's entities, OPA's input) is made beforehand.
 
 | statements |`)
@@ -38,13 +36,17 @@ What a server has at hand when it asks (our request and its context, MinIO's Arg
 	for i, e := range policies.Engines {
 		lines[i].name = e.Name
 	}
+	figures := page.figures.Add("policies", "questions", questionsAsked, "seed", seed, "turns", page.rounds)
 	for _, n := range statementCounts {
-		costs, err := decide(n, rounds)
+		if page.short && n > 1000 {
+			continue
+		}
+		costs, err := decide(n, page.rounds)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(page, "| %d |", n)
-		fastest := 0.0
+		fastest, row := 0.0, []report.Figure{}
 		for i, c := range costs {
 			if c == nil {
 				page.WriteString(" | |")
@@ -52,6 +54,7 @@ What a server has at hand when it asks (our request and its context, MinIO's Arg
 			}
 			fmt.Fprintf(page, " %s | %.0f |", report.Duration(c.Nanoseconds), c.Allocations)
 			lines[i].add(float64(n), c.Nanoseconds/1e3)
+			row = append(row, report.Figure{Name: policies.Engines[i].Name, Unit: report.Nanoseconds, Value: c.Nanoseconds})
 			if i > 0 && (fastest == 0 || c.Nanoseconds < fastest) {
 				fastest = c.Nanoseconds
 			}
@@ -61,15 +64,20 @@ What a server has at hand when it asks (our request and its context, MinIO's Arg
 		} else {
 			page.WriteString(" |\n")
 		}
-		fmt.Fprintf(os.Stderr, "policies: %d statements measured\n", n)
+		figures.Row(fmt.Sprint(n), row...)
+		page.say("policies: %d statements measured", n)
 	}
-	growth, err := growth(rounds)
+	page.WriteString("\n")
+	if page.short {
+		return nil
+	}
+	grows, err := growth(page.rounds)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(page, "\nDoorward grows %.2f× from %d to %d statements, measured with both sizes taking turns.\n\n![decision time against statements](policies.svg)\n",
-		growth, smallest, largest)
-	return plotLines("policies.svg", "One decision", "statements of the principal", "processor time, µs", lines)
+	page.figures.Add("growth").Row("Doorward", report.Figure{Name: "÷ the smallest", Unit: report.Ratio, Value: grows})
+	fmt.Fprintf(page, "Doorward grows %.2f× from %d to %d statements, measured with both sizes taking turns.\n\n", grows, smallest, largest)
+	return page.picture("policies.svg", "One decision", axis{label: "statements of the principal", log: true}, axis{label: "processor time, µs", log: true}, lines)
 }
 
 // smallest and largest are the sizes between which growth is measured.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/doorward/doorward/bench/policies"
 	"github.com/doorward/doorward/bench/requests"
@@ -18,7 +17,7 @@ var principals = []int{1, 100, 1_000}
 
 // requestSection measures whole answers beside the cryptography in them, and the
 // public signers that servers verify with.
-func requestSection(page *strings.Builder, rounds int) error {
+func requestSection(page *page) error {
 	ctx := context.Background()
 	verify := bench.Verify{Statements: principals}
 	works, end, err := verify.Works(ctx)
@@ -53,19 +52,21 @@ func requestSection(page *strings.Builder, rounds int) error {
 		},
 	})
 
-	page.WriteString(`
-## Whole requests
+	page.WriteString(`## Whole requests
 
 A GET as an SDK sends it. The floor is the SHA-256 of its canonical request and the HMAC of its string to sign, from a key that is ready. Doorward's answer
 is that of the authorizer in process, following a store in memory: who signed the request, which operation it is, may the signer do it. Servers
 that verify by signing again pay for a signer at each request.
 
-| | time | ÷ floor | allocs |
-|---|--:|--:|--:|
 `)
-	costs := measure.Compare(rounds, works...)
+	costs := measure.Compare(page.rounds, works...)
+	table := page.figures.Add("requests", "turns", page.rounds)
 	for i, c := range costs {
-		fmt.Fprintf(page, "| %s | %s | %.2f | %.0f |\n", works[i].Name, report.Duration(c.Nanoseconds), c.Nanoseconds/costs[0].Nanoseconds, c.Allocations)
+		table.Row(works[i].Name, append(bench.Costs(c), report.Figure{Name: "÷ floor", Unit: report.Ratio, Value: c.Nanoseconds / costs[0].Nanoseconds})...)
 	}
-	return nil
+	page.table("requests")
+	return page.profile("the answer to a principal with 1,000 statements", works[wholeAnswer])
 }
+
+// wholeAnswer is the work whose profile is shown.
+const wholeAnswer = 4

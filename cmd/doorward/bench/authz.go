@@ -152,7 +152,7 @@ func (b Authz) doors(host *Host, requests []workload.Request) ([]Door, error) {
 				return nil, err
 			}
 			if name == "socket" {
-				doors = append(doors, AskSocket(c, requests))
+				doors = append(doors, askSocket(c, requests))
 			} else {
 				doors = append(doors, askBatches(c, requests, b.Batch))
 			}
@@ -189,8 +189,17 @@ func inProcess(a *sidecar.Authorizer, requests []workload.Request) Door {
 	}}
 }
 
-// AskSocket asks one request in a frame, over c.
-func AskSocket(c *client.Client, requests []workload.Request) Door {
+// Socket asks one request in a frame, over one connection to the socket, which end
+// closes.
+func Socket(path string, requests []workload.Request) (door Door, end func() error, err error) {
+	c, err := client.New(client.Config{Socket: path, Name: "bench", Brief: true, Connections: 1})
+	if err != nil {
+		return Door{}, nil, err
+	}
+	return askSocket(c, requests), c.Close, nil
+}
+
+func askSocket(c *client.Client, requests []workload.Request) Door {
 	return Door{"socket", waiting * runtime.GOMAXPROCS(0), 1, forged(requests), func(_ int, n uint64) error {
 		q := &requests[n%uint64(len(requests))]
 		answer, err := c.Check(context.Background(), &q.Check)
@@ -287,12 +296,11 @@ func (b Authz) echo(ctx context.Context, to *report.Report, host *Host, requests
 	if !slices.Contains(b.Targets, "socket") {
 		return nil
 	}
-	c, err := client.New(client.Config{Socket: host.Socket, Name: "bench", Brief: true, Connections: 1})
+	socket, end, err := Socket(host.Socket, requests)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
-	socket := AskSocket(c, requests)
+	defer end()
 	frame, err := requests[0].Check.Append(make([]byte, protocol.HeaderSize))
 	if err != nil {
 		return err

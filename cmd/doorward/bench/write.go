@@ -69,7 +69,7 @@ func (b Write) Run(ctx context.Context, to *report.Report) (err error) {
 		return err
 	}
 	defer api.Close()
-	return b.table(ctx, to, "write/api", Door{Name: "api", Ask: users(ctx, api)})
+	return b.table(ctx, to, "write/api", Door{Name: "api", Ask: Users(ctx, api)})
 }
 
 func (b Write) table(ctx context.Context, to *report.Report, name string, door Door) error {
@@ -150,8 +150,8 @@ func (b Write) API(store *stores.Store) (*API, error) {
 	return NewAPI(store.Nodes[leader].API, sigv4.Credentials{AccessKeyID: iam.AccessKeyID(store.AccessKey), Secret: store.Secret}, maxWriters(b.Writers))
 }
 
-// users makes users over the IAM API.
-func users(ctx context.Context, api *API) func(int, uint64) error {
+// Users makes users over the IAM API.
+func Users(ctx context.Context, api *API) func(int, uint64) error {
 	name := names()
 	return func(int, uint64) error { return api.Call(ctx, "iam", "CreateUser", nil, "UserName", name()) }
 }

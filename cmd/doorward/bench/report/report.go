@@ -110,7 +110,7 @@ func Distribution(plot, name string, h *hdrhistogram.Histogram) Curve {
 	c := Curve{Plot: plot, Name: name}
 	for tenths := range 41 {
 		nines := float64(tenths) / 10
-		c.Points = append(c.Points, [2]float64{nines, float64(h.ValueAtPercentile(100*(1-pow10(-nines)))) / 1e3})
+		c.Points = append(c.Points, [2]float64{nines, float64(max(h.ValueAtPercentile(100*(1-pow10(-nines))), h.Min())) / 1e3})
 	}
 	return c
 }
