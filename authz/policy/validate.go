@@ -158,14 +158,11 @@ func isAWSPrincipal(v string) bool {
 	return false
 }
 
-// providersOfAWS are those that trust policies name without an ARN (IAM user
-// guide, "AWS JSON policy elements: Principal").
-var providersOfAWS = []string{"cognito-identity.amazonaws.com", "www.amazon.com", "graph.facebook.com", "accounts.google.com"}
-
-// isProvider reports whether v can be an identity provider.
+// isProvider reports whether v can be an identity provider: an ARN of one, or a host
+// such as accounts.google.com, of which AWS takes any.
 func isProvider(v string) bool {
 	kind, name := providerOf(v)
-	return (kind == "oidc-provider" || kind == "saml-provider") && name != "" || contains(providersOfAWS, v)
+	return (kind == "oidc-provider" || kind == "saml-provider") && name != "" || !strings.Contains(v, ":")
 }
 
 // providerOf takes the ARN of an identity provider apart; of what is none, kind is
