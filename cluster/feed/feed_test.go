@@ -125,6 +125,13 @@ func (r *replica) take(f wire.Frame) error {
 	return nil
 }
 
+// got returns the signing keys that have come.
+func (r *replica) got() []wire.SigningKey {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.keys
+}
+
 // follow reads the feed until the replica is at index, then leaves.
 func (w *world) follow(t *testing.T, r *replica, index iam.Index) {
 	t.Helper()
@@ -341,15 +348,16 @@ func TestTomorrowsKeysComeBeforeMidnight(t *testing.T) {
 		go func() { done <- w.Run(ctx) }()
 		time.Sleep(11 * time.Hour)
 		synctest.Wait()
-		if len(r.keys) != 0 {
-			t.Errorf("%d keys at 23:00", len(r.keys))
+		if keys := r.got(); len(keys) != 0 {
+			t.Errorf("%d keys at 23:00", len(keys))
 		}
 		time.Sleep(45 * time.Minute)
 		synctest.Wait()
-		if len(r.keys) != 2 {
-			t.Errorf("%d keys at 23:45, want those of AKIA2 in two regions", len(r.keys))
+		keys := r.got()
+		if len(keys) != 2 {
+			t.Errorf("%d keys at 23:45, want those of AKIA2 in two regions", len(keys))
 		}
-		for _, k := range r.keys {
+		for _, k := range keys {
 			if k.AccessKey != "AKIA2" || k.Scope.Date != "20260305" {
 				t.Errorf("key %s for %+v", k.AccessKey, k.Scope)
 			}

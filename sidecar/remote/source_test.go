@@ -218,15 +218,13 @@ func TestSilentNodeIsLeftForTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFollower(t, "a", "b")
 		began := time.Now()
-		var done error
-		go func() { done = f.Follow(t.Context(), wire.Position{}, discard) }()
+		done := make(chan error, 1)
+		go func() { done <- f.Follow(t.Context(), wire.Position{}, discard) }()
 		n := <-f.nodes
 		hear[wire.Subscribe](n)
 		synctest.Wait()
 		first := f.Node()
-		for done == nil {
-			time.Sleep(time.Second)
-		}
+		<-done
 		if took := time.Since(began); took > silence+time.Second {
 			t.Errorf("left after %v", took)
 		}
