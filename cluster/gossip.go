@@ -44,7 +44,9 @@ func (n *Node) gossipLoop(ctx context.Context) error {
 			sought = time.Time{}
 		}
 		n.gossipKeys()
-		n.takeHints()
+		if g := n.gossip.Load(); g != nil {
+			n.book.hear(g.Members(), n.raft.Status().Members)
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -121,25 +123,6 @@ func (n *Node) seek(ctx context.Context, g *whispers) {
 		}
 		if err := g.Join(card.Gossip); err != nil {
 			n.log.Debug("no gossip with a node", "node", m.ID, "error", err)
-		}
-	}
-}
-
-// takeHints learns where members live that the configuration has elsewhere.
-func (n *Node) takeHints() {
-	g := n.gossip.Load()
-	if g == nil {
-		return
-	}
-	where := make(map[string]string)
-	for _, m := range g.Members() {
-		if m.State == gossip.Alive && m.Address != "" {
-			where[m.ID] = m.Address
-		}
-	}
-	for _, m := range n.raft.Status().Members {
-		if address, ok := where[m.ID]; ok && address != m.Address {
-			n.book.learn(m.ID, address, m.Address)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/doorward/doorward/cluster/gossip"
 	"github.com/doorward/doorward/cluster/mesh"
 	"github.com/doorward/doorward/cluster/peer"
 	"github.com/doorward/doorward/raft"
@@ -51,6 +52,21 @@ func (b *book) lookup(id, configured string) string {
 		delete(b.known, id)
 	}
 	return configured
+}
+
+// hear learns from the gossip where members live that the configuration has elsewhere.
+func (b *book) hear(said []gossip.Member, members []raft.Member) {
+	where := make(map[string]string)
+	for _, s := range said {
+		if s.State == gossip.Alive && s.Address != "" {
+			where[s.ID] = s.Address
+		}
+	}
+	for _, m := range members {
+		if address, ok := where[m.ID]; ok && address != m.Address {
+			b.learn(m.ID, address, m.Address)
+		}
+	}
 }
 
 // missed notes that a member could not be reached at an address.
