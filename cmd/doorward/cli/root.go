@@ -101,6 +101,7 @@ or did not answer in time.`,
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetUsageTemplate(usageTemplate)
 	askForVerbs(root)
+	a.completeArguments(root)
 	return root
 }
 
