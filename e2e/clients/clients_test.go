@@ -14,6 +14,7 @@ import (
 	"github.com/doorward/doorward/e2e/clients"
 	"github.com/doorward/doorward/e2e/plain"
 	"github.com/doorward/doorward/e2e/stage"
+	"github.com/doorward/doorward/sidecar"
 )
 
 const (
@@ -41,7 +42,8 @@ var (
 	// so it says InvalidToken.
 	gateway theatre
 	// inside is a net/http server with Doorward in it.
-	inside theatre
+	inside           theatre
+	insideAuthorizer *sidecar.Authorizer
 )
 
 func TestMain(m *testing.M) {
@@ -88,6 +90,7 @@ func play(m *testing.M) (code int, err error) {
 	inside = theatre{name: "inside", expired: "ExpiredToken",
 		Site: clients.Site{S3: p.S3, IAM: p.IAM, Dir: filepath.Join(dir, "inside"), Doorward: doorward},
 		root: clients.Credential{AccessKey: p.AccessKey, Secret: p.Secret}}
+	insideAuthorizer = p.Authorizer
 	return m.Run(), nil
 }
 
@@ -100,15 +103,14 @@ func TestRealClientsGetWhatTheirPoliciesAllow(t *testing.T) {
 				must(t, clients.All()[0].Put(t.Context(), where.Site, where.root, "reports/"+key))
 			}
 			for _, c := range clients.All() {
-				t.Run(c.Name, func(t *testing.T) { playOut(t, where, c) })
+				t.Run(c.Name, func(t *testing.T) { playOut(t, where, c, "user-"+c.Name) })
 			}
 		})
 	}
 }
 
 // playOut is the life of one user as one client sees it.
-func playOut(t *testing.T, where theatre, c clients.Client) {
-	user := "user-" + c.Name
+func playOut(t *testing.T, where theatre, c clients.Client, user string) {
 	call(t, where, c, where.root, nil, "iam", "CreateUser", input{"UserName": user})
 	own := createKey(t, where, c, user)
 	get := func(cred clients.Credential, key string) clients.Outcome {

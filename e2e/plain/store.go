@@ -22,6 +22,7 @@ import (
 type Site struct {
 	S3, IAM           string // URLs
 	AccessKey, Secret string // the store's root key pair
+	Authorizer        *sidecar.Authorizer
 
 	closers []func() error // what Close ends, last first
 }
@@ -52,12 +53,12 @@ func (s *Site) start(ctx context.Context, dir string) error {
 	}
 	config := sidecar.DefaultConfig()
 	config.AnyRegion = true
-	authorizer, err := sidecar.New(config, node.Feed())
+	s.Authorizer, err = sidecar.New(config, node.Feed())
 	if err != nil {
 		return err
 	}
-	s.run(authorizer.Run)
-	if err := authorizer.Wait(ctx, node.View().Index()); err != nil {
+	s.run(s.Authorizer.Run)
+	if err := s.Authorizer.Wait(ctx, node.View().Index()); err != nil {
 		return err
 	}
 	handler, err := api.New(api.Config{Store: node, Secrets: node, Tokens: node, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
@@ -71,7 +72,7 @@ func (s *Site) start(ctx context.Context, dir string) error {
 	if err := os.Mkdir(objects, 0o700); err != nil {
 		return err
 	}
-	server, err := New(authorizer, objects)
+	server, err := New(s.Authorizer, objects)
 	if err != nil {
 		return err
 	}

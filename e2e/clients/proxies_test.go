@@ -1,4 +1,4 @@
-package frontend
+package clients_test
 
 import (
 	"context"
@@ -15,54 +15,83 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/authz/sigv4"
+	"github.com/doorward/doorward/e2e/clients"
+	"github.com/doorward/doorward/e2e/plain"
 	"github.com/doorward/doorward/iam"
-	"github.com/doorward/doorward/sidecar"
+	"github.com/doorward/doorward/sidecar/frontend"
 )
 
 // proxyUnderTest is a configuration of folder deploy and how it is run.
 type proxyUnderTest struct {
 	name    string
-	proxy   Proxy
+	proxy   *frontend.Proxy
 	files   []string // under deploy; the first is the one to start with
 	program string
 	command func(file string) []string
 }
 
 var proxies = []proxyUnderTest{
-	{"nginx", Nginx, []string{"nginx/doorward.conf"}, "nginx", func(f string) []string { return []string{"-g", "daemon off;", "-c", f} }},
-	{"caddy", Caddy, []string{"caddy/Caddyfile"}, "caddy", func(f string) []string { return []string{"run", "--adapter", "caddyfile", "--config", f} }},
-	{"haproxy", HAProxy, []string{"haproxy/haproxy.cfg", "haproxy/doorward.lua"}, "haproxy", func(f string) []string { return []string{"-db", "-f", f} }},
+	{"nginx", &frontend.Nginx, []string{"nginx/doorward.conf"}, "nginx", func(f string) []string { return []string{"-g", "daemon off;", "-c", f} }},
+	{"caddy", &frontend.Caddy, []string{"caddy/Caddyfile"}, "caddy", func(f string) []string { return []string{"run", "--adapter", "caddyfile", "--config", f} }},
+	{"haproxy", &frontend.HAProxy, []string{"haproxy/haproxy.cfg", "haproxy/doorward.lua"}, "haproxy", func(f string) []string { return []string{"-db", "-f", f} }},
 }
 
-// TestProxies runs the configurations that deploy has, with the proxies that are
-// installed: the sidecar at their side, and behind them a server that tells what
-// reached it.
-func TestProxies(t *testing.T) {
+// TestRealClientsGetThroughProxiesWhatTheirPoliciesAllow runs the configurations that
+// deploy has: the sidecar's door at the proxy's side, and behind the proxy an S3 server
+// that does whatever reaches it.
+func TestRealClientsGetThroughProxiesWhatTheirPoliciesAllow(t *testing.T) {
+	requireAll(t)
 	for _, p := range proxies {
 		t.Run(p.name, func(t *testing.T) {
-			program, err := exec.LookPath(p.program)
+			t.Parallel() // each waits for a session to end
+			server, err := plain.Trusting(t.TempDir())
 			if err != nil {
-				t.Skip(p.program + " is not installed")
+				t.Fatal(err)
 			}
-			url := p.start(t, program)
-			wrong := sigv4.Credentials{AccessKeyID: "alice", Secret: "wrong"}
-			alice := sigv4.Credentials{AccessKeyID: "alice", Secret: "secret-alice"}
-			const principal = "arn:aws:iam::000000000000:user/alice"
-			tests := []struct {
+			where := inside
+			where.name, where.S3, where.Dir = p.name, p.start(t, server), t.TempDir()
+			must(t, clients.MakeBucket(t.Context(), where.Site, where.root, "reports"))
+			for _, key := range []string{"2026-01/sales.csv", "2026-02/sales.csv"} {
+				must(t, clients.All()[0].Put(t.Context(), where.Site, where.root, "reports/"+key))
+			}
+			for _, c := range clients.All() {
+				t.Run(c.Name, func(t *testing.T) { playOut(t, where, c, "user-"+c.Name+"-"+p.name) })
+			}
+		})
+	}
+}
+
+// TestNothingPassesAProxyThatWasNotAskedAbout sends what a client can think of to have
+// the proxy ask about one request and pass another, or to be taken for somebody else.
+func TestNothingPassesAProxyThatWasNotAskedAbout(t *testing.T) {
+	aws := clients.All()[0]
+	require(t, aws.Program)
+	call(t, inside, aws, inside.root, nil, "iam", "CreateUser", input{"UserName": "reader"})
+	call(t, inside, aws, inside.root, nil, "iam", "AttachUserPolicy", input{"UserName": "reader", "PolicyArn": readonly})
+	own := createKey(t, inside, aws, "reader")
+	reader := sigv4.Credentials{AccessKeyID: iam.AccessKeyID(own.AccessKey), Secret: own.Secret}
+	wrong := sigv4.Credentials{AccessKeyID: reader.AccessKeyID, Secret: "wrong"}
+	const principal = "arn:aws:iam::000000000000:user/reader"
+	tell := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%s %s %s", r.Method, r.RequestURI, strings.Join(r.Header.Values("X-Auth-Principal"), "|"))
+	})
+	for _, p := range proxies {
+		t.Run(p.name, func(t *testing.T) {
+			url := p.start(t, tell)
+			for _, tt := range []struct {
 				name           string
 				as             sigv4.Credentials
 				method, target string
 				want           string
 			}{
-				{"what is allowed reaches the server as it was", alice, "GET", "/bucket/a", "GET /bucket/a " + principal},
-				{"with a hostile key", alice, "GET", "/bucket//a%2F..%2F%20b/%C3%BC+%26=x..y", "GET /bucket//a%2F..%2F%20b/%C3%BC+%26=x..y " + principal},
-				{"with a query", alice, "GET", "/bucket?list-type=2&prefix=a%2Fb", "GET /bucket?list-type=2&prefix=a%2Fb " + principal},
-				{"what is not allowed does not", alice, "PUT", "/bucket/a", "403 AccessDenied"},
+				{"what is allowed reaches the server as it was", reader, "GET", "/bucket/a", "GET /bucket/a " + principal},
+				{"with a hostile key", reader, "GET", "/bucket//a%2F..%2F%20b/%C3%BC+%26=x..y", "GET /bucket//a%2F..%2F%20b/%C3%BC+%26=x..y " + principal},
+				{"with a query", reader, "GET", "/bucket?list-type=2&prefix=a%2Fb", "GET /bucket?list-type=2&prefix=a%2Fb " + principal},
+				{"what is not allowed does not", reader, "PUT", "/bucket/a", "403 AccessDenied"},
 				{"nor a wrong signature", wrong, "GET", "/bucket/a", "403 SignatureDoesNotMatch"},
 				{"nor one who says in a header who he is", sigv4.Credentials{}, "GET", "/bucket/a", "403 AccessDenied"},
-				{"nor a deletion of many", alice, "POST", "/bucket?delete", "403 AccessDenied"},
-			}
-			for _, tt := range tests {
+				{"nor a deletion of many", reader, "POST", "/bucket?delete", "403 AccessDenied"},
+			} {
 				if got := ask(t, url, tt.as, tt.method, tt.target); got != tt.want {
 					t.Errorf("%s:\ngot  %s\nwant %s", tt.name, got, tt.want)
 				}
@@ -118,44 +147,26 @@ func ask(t *testing.T, url string, as sigv4.Credentials, method, target string) 
 
 // start runs the sidecar's door, the server behind, and the proxy with the
 // configuration of deploy, at other addresses; it returns the proxy's URL.
-func (p *proxyUnderTest) start(t *testing.T, program string) string {
+func (p *proxyUnderTest) start(t *testing.T, behind http.Handler) string {
 	t.Helper()
-	a, _ := newAuthorizer(t)
-	h := New(Config{Proxy: &p.proxy}, a)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "%s %s %s", r.Method, r.RequestURI, strings.Join(r.Header.Values("X-Auth-Principal"), "|"))
-	}))
+	program := "/usr/sbin/" + p.program
+	if _, err := os.Stat(program); err != nil {
+		program = "/usr/bin/" + p.program
+	}
+	require(t, program)
+	server := httptest.NewServer(behind)
 	t.Cleanup(server.Close)
-	// Unix sockets in the configurations are for nginx and Caddy, whose processes run
-	// as somebody else when started as root; loopback is for HAProxy.
-	dir, err := os.MkdirTemp("", "doorward")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	door := httptest.NewUnstartedServer(h)
-	socket := sidecar.Socket{Path: filepath.Join(dir, "auth.sock"), Group: -1, Users: anybody()}
-	if p.name != "haproxy" {
-		l, err := socket.Listen()
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = door.Listener.Close()
-		door.Listener = l
-		if err := os.Chmod(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chmod(socket.Path, 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	door.Start()
+	door := httptest.NewServer(frontend.New(frontend.Config{Proxy: p.proxy}, insideAuthorizer))
 	t.Cleanup(door.Close)
+	dir := t.TempDir()
 	address := freeAddress(t)
 	_, port, _ := net.SplitHostPort(address)
+	// The door is a unix socket in the configurations of nginx and Caddy. As root they run
+	// as somebody else, who may not enter the test's folder.
 	replace := strings.NewReplacer(
 		"127.0.0.1:9000", server.Listener.Addr().String(), "127.0.0.1:8080", address, "http://:8080", "http://:"+port,
-		"/run/doorward/auth.sock", socket.Path, "127.0.0.1:8475", door.Listener.Addr().String(),
+		"unix:/run/doorward/auth.sock", door.Listener.Addr().String(), "unix//run/doorward/auth.sock", door.Listener.Addr().String(),
+		"127.0.0.1:8475", door.Listener.Addr().String(),
 		"/run/doorward/nginx.pid", filepath.Join(dir, "pid"), "/var/log/nginx/doorward.log", "stderr",
 		"/etc/haproxy/", dir+"/",
 	)
@@ -170,14 +181,6 @@ func (p *proxyUnderTest) start(t *testing.T, program string) string {
 	}
 	run(t, program, p.command(filepath.Join(dir, filepath.Base(p.files[0]))), dir, address)
 	return "http://" + address
-}
-
-// anybody is a list of the user ids that a proxy may run as.
-func anybody() (users []int) {
-	for id := range 1000 {
-		users = append(users, id)
-	}
-	return append(users, os.Getuid(), 65534)
 }
 
 func freeAddress(t *testing.T) string {
