@@ -132,6 +132,7 @@ func TestWhoSignsWithAKeyThatEndsSoonIsTold(t *testing.T) {
 
 func TestANewSecretBeginsItsAgeAnew(t *testing.T) {
 	w := newWorld(t)
+	w.propose(iam.RaiseLevel{Level: wire.FeatureLevel}) // as nodes do once all know it
 	alice := w.user("alice")
 	w.mustJSON(w.root, "PUT", "/v1/users/alice/secret-key", `{"secret_key":"Battery-Staple"}`)
 	w.mustJSON(w.root, "PATCH", "/v1/settings", `{"key_max_age":7200}`)

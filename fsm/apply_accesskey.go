@@ -86,13 +86,26 @@ func (s *step) updateAccessKey(c iam.UpdateAccessKey) *iam.Error {
 		k.Expires = c.Expires
 	}
 	if c.Secret != nil {
-		k.Secret, k.Created = c.Secret, s.now // the greatest age of keys is one of secrets
+		s.renew(k, c.Secret)
 	}
 	if err := s.checkAccessKey(k); err != nil {
 		return err
 	}
 	s.put(iam.Change{AccessKey: k})
 	return nil
+}
+
+// renewLevel is the level from which a new secret begins the age of its key anew: the
+// greatest age of keys is one of secrets. Builds of lower levels keep the age, so nobody
+// may begin it while one of them still applies the log.
+const renewLevel = 3
+
+// renew gives a key another secret.
+func (s *step) renew(k *iam.AccessKey, secret iam.Sealed) {
+	k.Secret = secret
+	if s.view.Level() >= renewLevel {
+		k.Created = s.now
+	}
 }
 
 func (s *step) deleteAccessKey(c iam.DeleteAccessKey) *iam.Error {

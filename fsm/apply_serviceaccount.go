@@ -64,7 +64,7 @@ func (s *step) updateServiceAccount(c iam.UpdateServiceAccount) *iam.Error {
 		sa.Expires = c.Expires
 	}
 	if c.Secret != nil {
-		k.Secret, k.Created = c.Secret, s.now // the greatest age of keys is one of secrets
+		s.renew(k, c.Secret)
 	}
 	k.Status, k.Expires = sa.Status, sa.Expires
 	if err := first(s.checkServiceAccount(sa), s.checkAccessKey(k)); err != nil {

@@ -10,7 +10,8 @@ package wire
 //	   it; a snapshot leaves tables of level 2 out while they are empty. So a store at
 //	   level 1 writes nothing that builds of level 1 cannot read.
 //	3  2026-11: the commands 49 and 50, and the keys of the gossip, which a store record
-//	   leaves out while they are the first.
+//	   leaves out while they are the first. A new secret begins the age of its key
+//	   anew.
 //
 // What a reader may rely on:
 //
