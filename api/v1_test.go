@@ -4,6 +4,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/doorward/doorward/iam"
+	"github.com/doorward/doorward/iam/wire"
 )
 
 func TestTheNameAndPasswordForm(t *testing.T) {
