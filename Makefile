@@ -10,7 +10,7 @@ MODULES := $(patsubst %/go.mod,%,$(wildcard go.mod */go.mod */*/go.mod))
 MEMORY  := $(shell test -w /dev/shm && echo /dev/shm || echo $${TMPDIR:-/tmp})
 
 .DEFAULT_GOAL := help
-.PHONY: help build gateway previous demo test test-unit test-peers test-e2e check-format lint fuzz fuzz-policy bench bench-scale image compose-test clean
+.PHONY: help build gateway previous demo test test-unit test-peers test-e2e check-format lint fuzz fuzz-policy bench bench-quick bench-record bench-scale image compose-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,7 +34,7 @@ demo: build gateway ## play the story: a real S3 server asks Doorward on every r
 	@$(BUILD) -C e2e $(FLAGS) -o ../$(BIN)/demo ./cmd/demo
 	@$(BIN)/demo -doorward $(BIN)/doorward -versitygw $(BIN)/versitygw $(if $(KEEP),-keep)
 
-test: check-format test-unit test-peers test-e2e ## run every test
+test: check-format test-unit test-peers test-e2e bench-quick ## run every test
 
 check-format:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt these: $$unformatted"; exit 1; }
@@ -67,6 +67,14 @@ fuzz-policy: ## compare the compiled policy engine with the reference on CASES r
 bench: build ## measure everything beside the peers in ten minutes, and write bench/RESULTS.md (PARTS=write,fleet prints those, SHORT=1 rehearses)
 	$(BUILD) -C bench $(FLAGS) -o ../$(BIN)/results ./cmd/results
 	cd bench && ../$(BIN)/results $(if $(PARTS),-only $(PARTS)) $(if $(SHORT),-short -rounds 3)
+
+bench-quick: ## count instructions and allocations of the hot paths, and fail if there are more than recorded (1 minute, needs valgrind)
+	$(BUILD) -C bench $(FLAGS) -o ../$(BIN)/quick ./cmd/quick
+	cd bench && ../$(BIN)/quick
+
+bench-record: ## record the counts that bench-quick compares with
+	$(BUILD) -C bench $(FLAGS) -o ../$(BIN)/quick ./cmd/quick
+	cd bench && ../$(BIN)/quick -record
 
 bench-scale: build ## growth to a million identities and five million temporary credentials
 	$(BIN)/doorward bench scale
