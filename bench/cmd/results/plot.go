@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"image/color"
 	"math"
+	"os"
 	"slices"
 	"strings"
 
@@ -57,12 +59,37 @@ func plotLines(file, title string, x, y axis, lines []line) error {
 	set(&p.Y, y)
 	if y.log {
 		p.Y.Min = math.Pow(10, math.Floor(math.Log10(least))) // a whole decade has a label
-		// Room for the legend above the curves.
-		p.Y.Max = most * math.Pow(10, 0.09*float64(len(lines))*math.Log10(most/p.Y.Min+1))
+		p.Y.Max = most * math.Pow(most/p.Y.Min, legend(lines))
 	} else {
-		p.Y.Min, p.Y.Max = 0, most*(1+0.09*float64(len(lines)))
+		p.Y.Min, p.Y.Max = 0, most*(1+legend(lines))
 	}
-	return p.Save(18*vg.Centimeter, 11*vg.Centimeter, file)
+	return save(p, file)
+}
+
+// legend is the room for the legend above the curves, in their heights.
+func legend(lines []line) float64 {
+	share := min(0.055*float64(len(lines)), 0.5)
+	return share / (1 - share)
+}
+
+// The size of a picture, and the margin that the last label of an axis needs.
+const (
+	width, height = 18 * vg.Centimeter, 11 * vg.Centimeter
+	margin        = vg.Centimeter
+)
+
+func save(p *plot.Plot, file string) error {
+	canvas, err := draw.NewFormattedCanvas(width, height, "svg")
+	if err != nil {
+		return err
+	}
+	p.Draw(draw.Crop(draw.New(canvas), 0, -margin, 0, 0))
+	out, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	_, err = canvas.WriteTo(out)
+	return errors.Join(err, out.Close())
 }
 
 func set(to *plot.Axis, a axis) {
@@ -82,7 +109,7 @@ func (l *line) draw(p *plot.Plot, i int) error {
 		if err != nil {
 			return err
 		}
-		points.Color, points.Radius, points.Shape = palette[i%len(palette)], vg.Points(4), []draw.GlyphDrawer{draw.TriangleGlyph{}, draw.CrossGlyph{}, draw.CircleGlyph{}}[i%3]
+		points.Color, points.Radius, points.Shape = palette[i%len(palette)], vg.Points(5), []draw.GlyphDrawer{draw.TriangleGlyph{}, draw.CrossGlyph{}, draw.RingGlyph{}}[i%3]
 		p.Add(points)
 		p.Legend.Add(l.name, points)
 		return nil

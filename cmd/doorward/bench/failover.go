@@ -153,7 +153,7 @@ type asker struct {
 }
 
 // plotted is how much of the time is kept for the picture.
-const plotted = 30 * time.Second
+const plotted = 12 * time.Second
 
 func (b Failover) asker(ctx context.Context, writes Write, store *stores.Store) (*asker, error) {
 	user, err := newAssumer(ctx, writes, store)

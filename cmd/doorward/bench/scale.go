@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -89,7 +90,7 @@ func collections() uint32 {
 func (b Scale) Run(ctx context.Context, to *report.Report) error {
 	defer b.Progress.End()
 	store, hosts := to.Add("scale/store", "policies", b.Policies, "statements each", 10), to.Add("scale/sidecar", "policies", b.Policies, "statements each", 10)
-	curves := map[string]*report.Curve{}
+	curves := make([]report.Curve, len(grown))
 	for _, n := range b.Keys {
 		dir, err := os.MkdirTemp("", "doorward-bench-")
 		if err != nil {
@@ -109,27 +110,25 @@ func (b Scale) Run(ctx context.Context, to *report.Report) error {
 			return err
 		}
 	}
-	for _, c := range curves {
-		to.Curves = append(to.Curves, *c)
-	}
+	to.Curves = append(to.Curves, curves...)
 	if b.Sessions == 0 {
 		return nil
 	}
 	return b.sessions(to)
 }
 
+// grown are the times whose growth is shown.
+var grown = []string{
+	"store, restore", "store, snapshot written", "sidecar, start from a node", "sidecar, start from its file", "store, collection", "store, writers wait for a snapshot",
+}
+
 // grow adds the figures of a time to the curves.
-func (s *scaled) grow(curves map[string]*report.Curve, n int) {
+func (s *scaled) grow(curves []report.Curve, n int) {
 	for _, f := range s.figures {
-		if f.Unit != report.Nanoseconds {
-			continue
+		if i := slices.Index(grown, f.Name); i >= 0 {
+			curves[i].Plot, curves[i].Name = "identities", f.Name
+			curves[i].Points = append(curves[i].Points, [2]float64{float64(n), f.Value / 1e6})
 		}
-		c := curves[f.Name]
-		if c == nil {
-			c = &report.Curve{Plot: "identities", Name: f.Name}
-			curves[f.Name] = c
-		}
-		c.Points = append(c.Points, [2]float64{float64(n), f.Value / 1e6})
 	}
 }
 
