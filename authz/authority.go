@@ -119,11 +119,10 @@ func (e *engine) askGuardRails() bool {
 }
 
 // askLayer shows the request to the documents of a set; nil is a layer that is
-// not there.
-func (e *engine) askLayer(layer Layer, s *set) bool {
-	if s == nil {
-		return true
-	}
+// not there, as most are.
+func (e *engine) askLayer(layer Layer, s *set) bool { return s == nil || e.askSet(layer, s) }
+
+func (e *engine) askSet(layer Layer, s *set) bool {
 	e.layer, e.set = layer, s
 	for i := range s.parts {
 		e.first = s.parts[i].first
@@ -136,10 +135,9 @@ func (e *engine) askLayer(layer Layer, s *set) bool {
 
 // visit lets the statements filed under one prefix speak; nil is none. It returns
 // false if one of them denies.
-func (e *engine) visit(n *node) bool {
-	if n == nil {
-		return true
-	}
+func (e *engine) visit(n *node) bool { return n == nil || e.hearAll(n) }
+
+func (e *engine) hearAll(n *node) bool {
 	for i := range n.refs {
 		if !e.hear(&n.refs[i]) {
 			return false

@@ -64,8 +64,10 @@ func (g *grams) may(gram uint64) bool {
 }
 
 // visit shows e the nodes of all grams of its resource, each once.
-func (g *grams) visit(e *engine) bool {
-	if g.filter == nil || e.action >= 0 && !g.actions.has(e.action) {
+func (g *grams) visit(e *engine) bool { return g.filter == nil || g.look(e) }
+
+func (g *grams) look(e *engine) bool {
+	if e.action >= 0 && !g.actions.has(e.action) {
 		return true
 	}
 	var h hits
