@@ -454,3 +454,27 @@ func BenchmarkResolve(b *testing.B) {
 		Resolve(v, "AKIAALICE")
 	}
 }
+
+func TestAKeyEndsWithItsExpiryOrItsAge(t *testing.T) {
+	user := iam.Ref{Account: iam.FirstAccount, Kind: iam.KindUser, Name: "alice"}
+	root := iam.Ref{Account: iam.FirstAccount, Kind: iam.KindRoot}
+	for _, tt := range []struct {
+		name    string
+		owner   iam.Ref
+		expires iam.Time
+		age     uint32 // seconds
+		want    iam.Time
+	}{
+		{"without either it never ends", user, 0, 0, 0},
+		{"it expires", user, 5000, 0, 5000},
+		{"it grows too old", user, 0, 60, 61_000},
+		{"it expires before it is too old", user, 5000, 60, 5000},
+		{"it is too old before it expires", user, 70_000, 60, 61_000},
+		{"the root key does not age", root, 0, 60, 0},
+	} {
+		key := &iam.AccessKey{Owner: tt.owner, Created: 1000, Expires: tt.expires}
+		if got := KeyExpires(key, iam.Settings{KeyMaxAge: tt.age}); got != tt.want {
+			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}
