@@ -50,6 +50,7 @@ test-peers: ## run the tests of the nested modules that need nothing installed
 test-e2e: build gateway previous ## run the tests with a real S3 server and real clients
 	$(GO) vet -C e2e ./...
 	DOORWARD_VERSITYGW=$(CURDIR)/$(BIN)/versitygw $(GO) test -count=1 -run '^TestConformance$$' ./api
+	DOORWARD_VERSITYGW=$(CURDIR)/$(BIN)/versitygw $(GO) test -C bench -count=1 ./gateway
 	$(GO) test -C e2e -count=1 -timeout 15m ./...
 
 lint: check-format ## vet and staticcheck in every module
@@ -64,7 +65,7 @@ CASES ?= 10000000
 fuzz-policy: ## compare the compiled policy engine with the reference on CASES requests (10,000,000)
 	DOORWARD_CASES=$(CASES) $(GO) test ./authz -run '^TestEnginesAgree' -v -timeout 0
 
-bench: build ## measure everything beside the peers in ten minutes, and write bench/RESULTS.md (PARTS=write,fleet prints those, SHORT=1 rehearses)
+bench: build gateway ## measure everything beside the peers in ten minutes, and write bench/RESULTS.md (PARTS=write,fleet prints those, SHORT=1 rehearses)
 	$(BUILD) -C bench $(FLAGS) -o ../$(BIN)/results ./cmd/results
 	cd bench && ../$(BIN)/results $(if $(PARTS),-only $(PARTS)) $(if $(SHORT),-short -rounds 3)
 

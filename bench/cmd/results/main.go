@@ -55,7 +55,7 @@ var parts = []struct {
 	name    string
 	measure func(*page) error
 }{
-	{"policies", policySection}, {"requests", requestSection}, {"authz", authzSection}, {"doors", doorSection},
+	{"policies", policySection}, {"requests", requestSection}, {"authz", authzSection}, {"doors", doorSection}, {"gateway", gatewaySection},
 	{"write", writeSection}, {"failover", failoverSection}, {"fleet", fleetSection}, {"scale", scaleSection},
 }
 
