@@ -21,7 +21,8 @@ func gatewaySection(p *page) error {
 	p.WriteString(`## Behind versitygw
 
 What a stock versitygw asks about each request, for the signing key and for the decision, over its private protocol on a unix socket: asked of a Doorward sidecar,
-and of versitygw's own standalone IAM service with a file. The users are the same, each with ten statements, and take turns; 16 ask at once.
+and of versitygw's own standalone IAM service with a file, which it reads
+for each question. The users are the same, each with ten statements, and take turns; 16 ask at once.
 
 `)
 	program, err := filepath.Abs(filepath.Join(filepath.Dir(p.doorward), "versitygw"))
