@@ -36,6 +36,7 @@ var Engines = []struct {
 	{"MinIO", NewMinIO, 10_000},
 	{"cedar-go", NewCedar, 10_000},
 	{"OPA", NewOPA, 10_000},
+	{"Casbin", NewCasbin, 1_000},
 }
 
 // NewDoorward compiles the statements as the policies that are attached to a user.

@@ -25,7 +25,7 @@ func policySection(page *page) error {
 
 The same questions about the same statements, each in the form that the engine's documentation recommends: read and write below a prefix, listings limited
 by ` + "`s3:prefix`" + `, a wildcard before a bucket's name, a network in ` + "`aws:SourceIp`" + `, a Deny (` + "`cmd/doorward/bench/workload`" + `). A test holds that all answer alike.
-What a server has at hand when it asks (our request and its context, MinIO's Args, Cedar's entities, OPA's input) is made beforehand.
+What a server has at hand when it asks (our request and its context, MinIO's Args, Cedar's entities, OPA's input, Casbin's attributes) is made beforehand.
 
 | statements |`)
 	for _, e := range policies.Engines {
