@@ -61,7 +61,7 @@ func Start(ctx context.Context, dir string, connections int) (_ *Cluster, err er
 	}
 	for i := range nodes {
 		name := fmt.Sprint("n", i)
-		run, err := process.Start(ctx, filepath.Join(dir, name+".log"), program, "--name", name, "--data-dir", filepath.Join(dir, name),
+		run, err := process.Start(ctx, filepath.Join(dir, name+".log"), nil, program, "--name", name, "--data-dir", filepath.Join(dir, name),
 			"--listen-client-urls", "http://"+clients[i], "--advertise-client-urls", "http://"+clients[i],
 			"--listen-peer-urls", "http://"+peers[i], "--initial-advertise-peer-urls", "http://"+peers[i],
 			"--initial-cluster", members[1:], "--initial-cluster-state", "new", "--logger", "zap", "--log-level", "error")

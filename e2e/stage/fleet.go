@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/doorward/doorward/cmd/doorward/bench/process"
 )
 
 // Fleet is a store of three nodes, a sidecar that joined it with a token, and a stock
@@ -19,16 +21,16 @@ type Fleet struct {
 
 	config  Config
 	nodes   [3]fleetNode
-	sidecar *process
+	sidecar *process.Process
 	beside  string // the binary of the sidecar
 	http    string // of the sidecar
-	server  *process
+	server  *process.Process
 }
 
 type fleetNode struct {
 	api, peer string
 	binary    string
-	process   *process
+	process   *process.Process
 }
 
 // StartFleet brings all of it up. On error nothing is left running.
@@ -47,9 +49,9 @@ func StartFleet(ctx context.Context, config Config) (*Fleet, error) {
 
 // Close stops everything, whoever asks before whom is asked.
 func (f *Fleet) Close() error {
-	err := errors.Join(f.server.stop(), f.sidecar.stop())
+	err := errors.Join(f.server.Stop(), f.sidecar.Stop())
 	for i := range f.nodes {
-		err = errors.Join(err, f.nodes[i].process.stop())
+		err = errors.Join(err, f.nodes[i].process.Stop())
 	}
 	return err
 }
@@ -78,14 +80,14 @@ func (f *Fleet) Doorward(ctx context.Context, i int, args ...string) (string, er
 
 func (f *Fleet) init(ctx context.Context) (err error) {
 	for i := range f.nodes {
-		if f.nodes[i].api, err = freeAddress(); err != nil {
+		if f.nodes[i].api, err = process.FreeAddress(); err != nil {
 			return err
 		}
-		if f.nodes[i].peer, err = freeAddress(); err != nil {
+		if f.nodes[i].peer, err = process.FreeAddress(); err != nil {
 			return err
 		}
 	}
-	if f.http, err = freeAddress(); err != nil {
+	if f.http, err = process.FreeAddress(); err != nil {
 		return err
 	}
 	made, err := exec.CommandContext(ctx, f.config.Doorward, append([]string{"init", "--output", "json"}, f.flags(0)...)...).Output()
@@ -153,17 +155,17 @@ func (f *Fleet) Peers() []string {
 // StartNode starts the i-th node and waits until it serves.
 func (f *Fleet) StartNode(ctx context.Context, i int) (err error) {
 	n := &f.nodes[i]
-	n.process, err = start(ctx, f.path(fmt.Sprintf("node%d.log", i)), nil, n.binary, append([]string{"server"}, f.flags(i)...)...)
+	n.process, err = process.Start(ctx, f.path(fmt.Sprintf("node%d.log", i)), nil, n.binary, append([]string{"server"}, f.flags(i)...)...)
 	if err != nil {
 		return err
 	}
-	return n.process.until(ctx, func() error { return answers(ctx, "http://"+n.api+"/livez") })
+	return n.process.Until(ctx, func() error { return answers(ctx, "http://"+n.api+"/livez") })
 }
 
 // ReplaceNode restarts the i-th node with another binary, as an upgrade does.
 func (f *Fleet) ReplaceNode(ctx context.Context, i int, binary string) error {
 	n := &f.nodes[i]
-	if err := n.process.stop(); err != nil {
+	if err := n.process.Stop(); err != nil {
 		return err
 	}
 	n.binary = binary
@@ -171,7 +173,7 @@ func (f *Fleet) ReplaceNode(ctx context.Context, i int, binary string) error {
 }
 
 // KillNode ends the i-th node as a crash would.
-func (f *Fleet) KillNode(i int) error { return f.nodes[i].process.kill() }
+func (f *Fleet) KillNode(i int) error { return f.nodes[i].process.Kill() }
 
 // Leader is the node that leads, as the i-th node says.
 func (f *Fleet) Leader(ctx context.Context, i int) (int, error) {
@@ -208,15 +210,15 @@ func (f *Fleet) StartSidecar(ctx context.Context) (err error) {
 		}
 		args = append(args, "--token-file", f.path("token"))
 	}
-	f.sidecar, err = start(ctx, f.path("sidecar.log"), nil, f.beside, args...)
+	f.sidecar, err = process.Start(ctx, f.path("sidecar.log"), nil, f.beside, args...)
 	if err != nil {
 		return err
 	}
-	return f.sidecar.until(ctx, func() error { return answers(ctx, "http://"+f.http+"/readyz") })
+	return f.sidecar.Until(ctx, func() error { return answers(ctx, "http://"+f.http+"/readyz") })
 }
 
 // StopSidecar ends the sidecar as a restart would.
-func (f *Fleet) StopSidecar() error { return f.sidecar.stop() }
+func (f *Fleet) StopSidecar() error { return f.sidecar.Stop() }
 
 // ReplaceSidecar restarts the sidecar with another binary.
 func (f *Fleet) ReplaceSidecar(ctx context.Context, binary string) error {
@@ -228,7 +230,7 @@ func (f *Fleet) ReplaceSidecar(ctx context.Context, binary string) error {
 }
 
 // SidecarProcess is the process id of the sidecar.
-func (f *Fleet) SidecarProcess() int { return f.sidecar.cmd.Process.Pid }
+func (f *Fleet) SidecarProcess() int { return f.sidecar.ID() }
 
 func (f *Fleet) startGateway(ctx context.Context) (err error) {
 	f.server, f.S3, err = startGateway(ctx, f.config, f.path("versitygw.sock"))

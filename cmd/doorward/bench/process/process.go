@@ -1,5 +1,5 @@
-// Package process runs a program of which a benchmark measures how it does, and ends
-// it politely or as a crash would. Start with [Start].
+// Package process runs a program that a benchmark measures or a test uses, and ends it
+// politely or as a crash would. Start with [Start].
 package process
 
 import (
@@ -31,16 +31,16 @@ const (
 	stopTime  = 10 * time.Second
 )
 
-// Start runs a program until it is stopped or ctx is done. What it prints is appended
-// to the file log.
-func Start(ctx context.Context, log, program string, args ...string) (*Process, error) {
+// Start runs a program until it is stopped or ctx is done, with env added to the
+// environment. What it prints is appended to the file log.
+func Start(ctx context.Context, log string, env []string, program string, args ...string) (*Process, error) {
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
 	p := &Process{cmd: exec.CommandContext(ctx, program, args...), log: log, done: make(chan struct{})}
-	p.cmd.Stdout, p.cmd.Stderr = out, out
+	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append(os.Environ(), env...), out, out
 	// An interrupt of the terminal is for who started it, who stops it in good order.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
@@ -123,6 +123,9 @@ func FreeAddress() (string, error) {
 	defer l.Close()
 	return l.Addr().String(), nil
 }
+
+// ID is the process id.
+func (p *Process) ID() int { return p.cmd.Process.Pid }
 
 // Usage is what a process takes of the machine.
 type Usage struct {

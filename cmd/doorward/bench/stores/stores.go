@@ -143,7 +143,7 @@ func (s *Store) init(ctx context.Context) error {
 // StartNode starts the i-th node and waits until its port answers.
 func (s *Store) StartNode(ctx context.Context, i int) (err error) {
 	n := &s.Nodes[i]
-	n.run, err = process.Start(ctx, s.path(fmt.Sprintf("node%d.log", i)), s.config.Program, append([]string{"server"}, s.flags(i)...)...)
+	n.run, err = process.Start(ctx, s.path(fmt.Sprintf("node%d.log", i)), nil, s.config.Program, append([]string{"server"}, s.flags(i)...)...)
 	if err != nil {
 		return err
 	}
@@ -220,7 +220,7 @@ func (s *Store) StartSidecar(ctx context.Context) (socket string, err error) {
 	}
 	// The path of a socket has room for some hundred bytes.
 	socket = filepath.Join(s.path("run"), "s.sock")
-	s.sidecar, err = process.Start(ctx, s.path("sidecar.log"), s.config.Program, "sidecar", "--plain", "--nodes", strings.Join(nodes, ","),
+	s.sidecar, err = process.Start(ctx, s.path("sidecar.log"), nil, s.config.Program, "sidecar", "--plain", "--nodes", strings.Join(nodes, ","),
 		"--name", "bench", "--state", s.path("sidecar"), "--any-region", "--socket", socket, "--versitygw-socket", "", "--http", address)
 	if err != nil {
 		return "", err
