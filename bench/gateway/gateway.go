@@ -55,8 +55,8 @@ func Start(ctx context.Context, program, dir string, p *workload.Population) (ru
 		return nil, "", err
 	}
 	socket = filepath.Join(dir, "private.sock")
-	run, err = process.Start(ctx, filepath.Join(dir, "iam.log"), "/usr/bin/env", "ROOT_ACCESS_KEY="+string(root.AccessKeyID), "ROOT_SECRET_KEY="+root.Secret,
-		program, "--quiet", "--port", address, "iam", "--quiet", "--dir", files, "--private-ports", socket)
+	env := []string{"ROOT_ACCESS_KEY=" + string(root.AccessKeyID), "ROOT_SECRET_KEY=" + root.Secret}
+	run, err = process.Start(ctx, filepath.Join(dir, "iam.log"), env, program, "--quiet", "--port", address, "iam", "--quiet", "--dir", files, "--private-ports", socket)
 	if err != nil {
 		return nil, "", err
 	}
