@@ -114,7 +114,7 @@ func (b Scale) Run(ctx context.Context, to *report.Report) error {
 	if b.Sessions == 0 {
 		return nil
 	}
-	return b.sessions(to)
+	return b.sessions(ctx, to)
 }
 
 // grown are the times whose growth is shown.
@@ -353,7 +353,7 @@ func apply(m *fsm.Machine, e fsm.Entry) error {
 
 // sessions issues temporary credentials into a state machine; each lasts until so many
 // others have been issued, and then the store removes it, as it does once a minute.
-func (b Scale) sessions(to *report.Report) error {
+func (b Scale) sessions(ctx context.Context, to *report.Report) error {
 	p, err := workload.New(workload.Config{Seed: 1, Keys: assumers, Statements: []int{10}}, time.Now())
 	if err != nil {
 		return err
@@ -365,7 +365,7 @@ func (b Scale) sessions(to *report.Report) error {
 	now, index, most := iam.Time(1_000_000), m.View().Index(), 0.0
 	began := time.Now()
 	curve := report.Curve{Plot: "sessions", Name: "heap, MiB"}
-	for issued := 0; issued < b.Sessions; issued += issuedAtOnce {
+	for issued := 0; issued < b.Sessions && ctx.Err() == nil; issued += issuedAtOnce {
 		entry := fsm.Entry{Index: index + 1}
 		for i := range issuedAtOnce {
 			now++
@@ -390,6 +390,9 @@ func (b Scale) sessions(to *report.Report) error {
 			curve.Points = append(curve.Points, [2]float64{float64(issued), (bytes - before) / (1 << 20)})
 			b.Progress.Step("scale: %d of %d sessions issued", issued, b.Sessions)
 		}
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	took := time.Since(began)
 	after, collection := heap()
