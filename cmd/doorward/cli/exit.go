@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/spf13/cobra"
+
 	"github.com/doorward/doorward/authz/sigv4"
 	"github.com/doorward/doorward/cmd/doorward/client"
 	"github.com/doorward/doorward/iam"
@@ -32,13 +34,14 @@ func withHint(err error, format string, args ...any) error {
 	return &hintedError{err, fmt.Sprintf(format, args...)}
 }
 
-// report prints err and what to do next, and returns the exit code.
-func (a *app) report(err error) int {
+// report prints the error with which cmd ended and what to do next, and returns the
+// exit code.
+func (a *app) report(cmd *cobra.Command, err error) int {
 	if err == nil {
 		return exitOK
 	}
 	fmt.Fprintf(a.Err, "doorward: %v\n", err)
-	if hint := a.hintFor(err); hint != "" {
+	if hint := a.hintFor(cmd, err); hint != "" {
 		fmt.Fprintf(a.Err, "  %s\n", hint)
 	}
 	return exitCode(err)
@@ -63,9 +66,9 @@ func exitCode(err error) int {
 	return exitLocal
 }
 
-// hintFor returns the next step for an error: the one that its command knows,
+// hintFor returns the next step for an error of cmd: the one that the command knows,
 // or the usual one for its class.
-func (a *app) hintFor(err error) string {
+func (a *app) hintFor(cmd *cobra.Command, err error) string {
 	if hinted, ok := errors.AsType[*hintedError](err); ok {
 		return hinted.hint
 	}
@@ -76,10 +79,28 @@ func (a *app) hintFor(err error) string {
 		return ""
 	}
 	if refused, ok := errors.AsType[*client.Error](err); ok {
+		if group := cmd.Parent(); group != nil && group.Annotations[string(refused.Code)] != "" {
+			return group.Annotations[string(refused.Code)]
+		}
+		if refused.Code == iam.NoSuchEntity {
+			return listing(cmd)
+		}
 		return a.hintForCode(refused.Code)
 	}
 	if _, ok := errors.AsType[*client.Unavailable](err); ok {
 		return "Is the store running, and is this its address? Start one with `doorward dev`, or name another with --endpoint or DOORWARD_ENDPOINT."
+	}
+	return ""
+}
+
+// listing says which command beside cmd shows what there is, if there is one.
+func listing(cmd *cobra.Command) string {
+	if cmd.Parent() != nil {
+		for _, sibling := range cmd.Parent().Commands() {
+			if sibling.Name() == "list" && sibling != cmd {
+				return fmt.Sprintf("See what there is with `%s`.", sibling.UseLine())
+			}
+		}
 	}
 	return ""
 }

@@ -63,7 +63,7 @@ func Main(ctx context.Context, p Process) int {
 	root.SetIn(p.In)
 	root.SetOut(p.Out)
 	root.SetErr(p.Err)
-	return a.report(root.ExecuteContext(ctx))
+	return a.report(root.ExecuteContextC(ctx))
 }
 
 func newRoot(a *app) *cobra.Command {

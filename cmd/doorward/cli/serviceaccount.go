@@ -21,6 +21,9 @@ They may do what their user may, or less. They are managed with the user's own
 keys: not by an administrator, and not with temporary credentials.`,
 		Example: `  doorward service-account create --description 'nightly backup'
   doorward service-account list`,
+		// What to do next, by the code of a refusal.
+		Annotations: map[string]string{string(iam.AccessDenied): "Sign with the access key of the user whose service account it is (--profile). " +
+			"Root, sessions and service accounts have none; make a user with `doorward user create`."},
 	}
 	cmd.AddCommand(newServiceAccountCreate(a), newServiceAccountList(a), newServiceAccountShow(a),
 		newServiceAccountUpdate(a), newServiceAccountRotate(a), newServiceAccountDelete(a))
