@@ -218,23 +218,26 @@ func FromHTTP(r *http.Request) protocol.Check {
 	return q
 }
 
-// do sends one request and reads its answers. A connection that breaks before the
-// answer is replaced once: to ask again changes nothing.
+// do sends one request and reads its answers. If the connection breaks before the
+// answer, it asks once more, on a connection made since: to ask again changes nothing.
 func (c *Client) do(ctx context.Context, t protocol.Type, items, answers int, write func([]byte) ([]byte, error), read func(*protocol.Items) error) error {
 	deadline := time.Now().Add(c.config.Timeout)
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d
 	}
-	err := c.attempt(ctx, deadline, t, items, answers, write, read)
+	// Both times in one slot: its broken connection is replaced, whereas those of the
+	// other slots may be as old and break alike.
+	s := &c.slots[int(c.turn.Add(1))%len(c.slots)]
+	err := c.attempt(ctx, s, deadline, t, items, answers, write, read)
 	var broken *brokenError
 	if errors.As(err, &broken) && ctx.Err() == nil && time.Now().Before(deadline) {
-		err = c.attempt(ctx, deadline, t, items, answers, write, read)
+		err = c.attempt(ctx, s, deadline, t, items, answers, write, read)
 	}
 	return err
 }
 
-func (c *Client) attempt(ctx context.Context, deadline time.Time, t protocol.Type, items, answers int, write func([]byte) ([]byte, error), read func(*protocol.Items) error) error {
-	conn, err := c.conn(ctx, deadline)
+func (c *Client) attempt(ctx context.Context, s *slot, deadline time.Time, t protocol.Type, items, answers int, write func([]byte) ([]byte, error), read func(*protocol.Items) error) error {
+	conn, err := c.conn(ctx, s, deadline)
 	if err != nil {
 		return err
 	}
@@ -249,9 +252,8 @@ func (c *Client) attempt(ctx context.Context, deadline time.Time, t protocol.Typ
 	return call.result(t, answers, read, conn)
 }
 
-// conn returns a connection that is up.
-func (c *Client) conn(ctx context.Context, deadline time.Time) (*conn, error) {
-	s := &c.slots[int(c.turn.Add(1))%len(c.slots)]
+// conn returns a slot's connection, which is up.
+func (c *Client) conn(ctx context.Context, s *slot, deadline time.Time) (*conn, error) {
 	if conn := s.conn.Load(); conn != nil && conn.up() {
 		return conn, nil
 	}

@@ -88,11 +88,11 @@ func (c *conn) greet(config *Config, deadline time.Time) error {
 		return err
 	}
 	if _, err := c.net.Write(frame); err != nil {
-		return err
+		return &brokenError{err}
 	}
 	h, body, err := c.next()
 	if err != nil {
-		return err
+		return &brokenError{err}
 	}
 	if h.Type != protocol.TypeWelcome {
 		return refusalOf(h, string(body))

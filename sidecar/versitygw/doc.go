@@ -2,8 +2,9 @@
 // standalone IAM service, version 1, so that the gateway asks Doorward on every
 // request.
 //
-// [New] makes the handler, [Serve] puts it on a unix socket. The gateway is started
-// with --iam-standalone-endpoint and the path of that socket. It derives no keys
+// [New] makes the handler, for an http.Server on a unix socket whose ConnContext is
+// sidecar.WithPeer. The gateway is started with --iam-standalone-endpoint and the path
+// of that socket. It derives no keys
 // and holds no policies: for each S3 request it asks for a signing key and,
 // once it has verified the signature, for a decision about each action and resource
 // (questions.go). Bucket policies and ACLs stay in the gateway; what comes back

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -64,28 +63,6 @@ func New(config Config, a *sidecar.Authorizer) *Handler {
 	h.mux.HandleFunc("POST /private/resolve-identity", answer(h, h.identities))
 	h.mux.HandleFunc("POST /private/resolve-principals", answer(h, h.principals))
 	return h
-}
-
-// Serve answers on l until ctx is done, and then lets the questions that are under
-// way end.
-func Serve(ctx context.Context, l net.Listener, h *Handler) error {
-	server := &http.Server{
-		Handler: h, ConnContext: sidecar.WithPeer,
-		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 5 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(h.config.Logger.Handler(), slog.LevelWarn),
-	}
-	stopped := make(chan error, 1)
-	// Ends when ctx is done.
-	stop := context.AfterFunc(ctx, func() {
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer cancel()
-		stopped <- server.Shutdown(grace)
-	})
-	err := server.Serve(l)
-	if stop() || !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return <-stopped
 }
 
 // ServeHTTP answers one question.

@@ -62,7 +62,7 @@ func (w *world) background(f func(context.Context) error) {
 	go func() { done <- f(ctx) }()
 	w.t.Cleanup(func() {
 		cancel()
-		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, http.ErrServerClosed) {
 			w.t.Error(err)
 		}
 	})
@@ -104,7 +104,11 @@ func (w *world) serve() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.background(func(ctx context.Context) error { return Serve(ctx, l, w.handler) })
+	server := &http.Server{Handler: w.handler, ConnContext: sidecar.WithPeer}
+	w.background(func(ctx context.Context) error {
+		defer context.AfterFunc(ctx, func() { server.Close() })()
+		return server.Serve(l)
+	})
 }
 
 func sign(t *testing.T, r *http.Request, c sigv4.Credentials, service sigv4.Service, body string) {

@@ -89,18 +89,3 @@ func ready(node *cluster.Node) error {
 	}
 	return nil
 }
-
-// serveHTTP serves until ctx is done, then lets requests in flight finish.
-func serveHTTP(ctx context.Context, server *http.Server, listener net.Listener) error {
-	drained := make(chan error, 1)
-	stop := context.AfterFunc(ctx, func() {
-		drain, cancel := context.WithTimeout(context.Background(), drainTime)
-		defer cancel()
-		drained <- errors.Join(server.Shutdown(drain), server.Close())
-	})
-	err := server.Serve(listener)
-	if stop() {
-		return err // it failed before anybody asked it to stop
-	}
-	return <-drained
-}

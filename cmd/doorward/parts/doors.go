@@ -36,18 +36,23 @@ func (d Doors) Open(a *sidecar.Authorizer) *Part {
 	if d.Gateway != nil {
 		// The gateway signs with its own root pair, which nobody here knows: the socket's
 		// peer credentials say who may ask.
-		handler := versitygw.New(versitygw.Config{Version: d.Version, Logger: d.Log.With("part", "versitygw")}, a)
-		serve = append(serve, func(ctx context.Context) error { return versitygw.Serve(ctx, d.Gateway, handler) })
+		server := d.overHTTP(versitygw.New(versitygw.Config{Version: d.Version, Logger: d.Log.With("part", "versitygw")}, a))
+		server.ConnContext = sidecar.WithPeer
+		serve = append(serve, func(ctx context.Context) error { return serveHTTP(ctx, server, d.Gateway) })
 	}
 	if d.HTTP != nil {
-		handler := &http.Server{
-			Handler: frontend.New(d.Frontend, a), ReadHeaderTimeout: headerTime, ReadTimeout: readTime,
-			WriteTimeout: writeTime, IdleTimeout: idleTime, MaxHeaderBytes: 64 << 10,
-			ErrorLog: slog.NewLogLogger(d.Log.Handler(), slog.LevelWarn),
-		}
-		serve = append(serve, func(ctx context.Context) error { return serveHTTP(ctx, handler, d.HTTP) })
+		server := d.overHTTP(frontend.New(d.Frontend, a))
+		serve = append(serve, func(ctx context.Context) error { return serveHTTP(ctx, server, d.HTTP) })
 	}
 	return Start("doors", func(ctx context.Context) error { return together(ctx, serve) })
+}
+
+func (d Doors) overHTTP(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTime, ReadTimeout: readTime,
+		WriteTimeout: writeTime, IdleTimeout: idleTime, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(d.Log.Handler(), slog.LevelWarn),
+	}
 }
 
 // Close closes doors that were never opened.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"time"
 
 	"github.com/doorward/doorward/cmd/doorward/config"
 	"github.com/doorward/doorward/cmd/doorward/parts"
@@ -21,6 +22,9 @@ type Process struct {
 	Getenv  func(string) string
 	Token   string // to join with, if there is no certificate yet
 }
+
+// firstView is how long the doors stay closed for want of a view.
+const firstView = time.Second
 
 // Run serves until ctx is done or a part fails. The settings are complete and valid.
 func Run(ctx context.Context, settings *config.Sidecar, p Process) (err error) {
@@ -52,6 +56,11 @@ func Run(ctx context.Context, settings *config.Sidecar, p Process) (err error) {
 	defer closing(follower.Stop)
 
 	doors.Frontend.Ready, doors.Frontend.Metrics = host.Ready, counters.Handler()
+	// Who asked while nobody ran, because the sockets are held, is not answered 503 for
+	// what the sidecar will know in a moment. Without a store it answers so, and says why.
+	first, cancel := context.WithTimeout(ctx, firstView)
+	_ = host.Authorizer().Wait(first, 0)
+	cancel()
 	open := doors.Open(host.Authorizer())
 	defer closing(open.Stop)
 
