@@ -81,7 +81,8 @@ func TestNobodyGetsMore(t *testing.T) {
 	if !slices.Equal(out, want) {
 		t.Errorf("not imported: %q\nwant %q", out, want)
 	}
-	if d := r.Document; len(d.Users) != 1 || d.Users[0].Name != "free" || len(d.Groups) != 1 || d.Groups[0].Policies != nil || len(d.ServiceAccounts) != 1 ||
+	if d := r.Document; len(d.Users) != 1 || d.Users[0].Name != "free" || len(d.Groups) != 1 ||
+		!slices.Equal(d.Groups[0].Policies, []string{"open", "minio-disabled-group"}) || d.Policies[len(d.Policies)-1].Name != "minio-disabled-group" || len(d.ServiceAccounts) != 1 ||
 		!d.ServiceAccounts[0].Disabled || d.ServiceAccounts[0].Expires != "2030-01-02T03:04:05Z" {
 		t.Errorf("%+v", d)
 	}

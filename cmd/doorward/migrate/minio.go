@@ -222,16 +222,30 @@ func (c *conversion) attached(kind, name string, m minioMapping) (names []string
 	return names, ""
 }
 
+// disabledGroup is the policy that a disabled group gets beside its own. MinIO denies
+// the members of such a group everything, whatever else they may.
+var disabledGroup = portable.Policy{
+	Name:        "minio-disabled-group",
+	Document:    `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"s3:*","Resource":"*"}]}`,
+	Description: "denies what a group that is disabled in MinIO denies",
+}
+
 func (c *conversion) convertGroups() {
+	denied := false
 	for _, name := range sorted(c.groups) {
 		names, missing := c.attached("group", name, c.groupPolicies[name])
+		disabled := c.groups[name].Status == "disabled"
+		_, taken := c.policies[disabledGroup.Name]
 		switch {
-		case c.groups[name].Status == "disabled":
-			c.note("group", name, "it is disabled, so it is imported without its policies: %s", cmp.Or(strings.Join(names, ", "), "none"))
-			names = nil
 		case missing != "":
 			c.unsupported("group", name, "its policy %s is not imported", missing)
 			continue
+		case disabled && taken:
+			c.unsupported("group", name, "it is disabled, which takes a policy %s here, and MinIO has another of that name", disabledGroup.Name)
+			continue
+		case disabled:
+			c.note("group", name, "it is disabled, so policy %s denies its members everything, as MinIO does", disabledGroup.Name)
+			names, denied = append(names, disabledGroup.Name), true
 		}
 		c.group[name] = true
 		c.Document.Groups = append(c.Document.Groups, portable.Group{Name: name, Policies: names})
@@ -240,6 +254,9 @@ func (c *conversion) convertGroups() {
 				c.note("group", name, "its member %s is no user of MinIO itself and is left out", member)
 			}
 		}
+	}
+	if denied {
+		c.Document.Policies = append(c.Document.Policies, disabledGroup)
 	}
 	for _, name := range sorted(c.groupPolicies) {
 		if _, ok := c.groups[name]; !ok && !isDN(name) {
