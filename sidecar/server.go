@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -17,9 +18,10 @@ import (
 type ServerConfig struct {
 	// Name and version of the sidecar, told to clients.
 	Name string
-	// KeyUsers are the user ids that may ask for signing keys. Empty means the
-	// process's own and root. Who may ask for decisions is the socket's affair.
-	KeyUsers []int
+	// Users are the user ids that may ask, for types of request that not everybody may
+	// ask whom the socket lets in. A type without any is for everybody, except that
+	// signing keys are for the process's own user and root.
+	Users map[protocol.Type][]int
 	// MaxConnections bounds the connections; further ones are closed at once.
 	MaxConnections int
 	// Slow bounds, for one connection, the requests that wait for the store. While
@@ -51,8 +53,12 @@ func NewServer(config ServerConfig, a *Authorizer) *Server {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
-	if len(config.KeyUsers) == 0 {
-		config.KeyUsers = []int{os.Getuid(), 0}
+	config.Users = maps.Clone(config.Users)
+	if len(config.Users[protocol.TypeSigningKey]) == 0 {
+		if config.Users == nil {
+			config.Users = make(map[protocol.Type][]int)
+		}
+		config.Users[protocol.TypeSigningKey] = []int{os.Getuid(), 0}
 	}
 	return &Server{config: config, authorizer: a, conns: make(map[*serverConn]bool)}
 }
@@ -97,7 +103,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 func (s *Server) admit(conn net.Conn) *serverConn {
 	peer, err := PeerOf(conn)
 	c := &serverConn{server: s, conn: conn, peer: peer, slow: make(chan struct{}, s.config.Slow)}
-	c.mayKeys = err == nil && slices.Contains(s.config.KeyUsers, peer.UID)
+	for t, users := range s.config.Users {
+		c.barred[t] = len(users) > 0 && (err != nil || !slices.Contains(users, peer.UID))
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stop || len(s.conns) >= s.config.MaxConnections {
@@ -127,11 +135,11 @@ func (s *Server) drain() {
 // serverConn is one client. Its own goroutine reads requests and answers those that
 // need not wait; the others step aside and are answered when they can be.
 type serverConn struct {
-	server  *Server
-	conn    net.Conn
-	peer    Peer
-	mayKeys bool
-	brief   bool // granted by the hello
+	server *Server
+	conn   net.Conn
+	peer   Peer
+	barred [256]bool // by type of request: this user may not ask it
+	brief  bool      // granted by the hello
 
 	in       []byte // read but not answered: in[from:]
 	from     int
@@ -178,7 +186,7 @@ func (c *serverConn) hello() error {
 		return c.refuse(h, protocol.ReasonVersion, err.Error())
 	}
 	features := hello.Features & protocol.FeatureBrief
-	if c.mayKeys {
+	if !c.barred[protocol.TypeSigningKey] {
 		features |= hello.Features & protocol.FeatureSigningKey
 	}
 	c.brief = features&protocol.FeatureBrief != 0
@@ -207,11 +215,10 @@ func (c *serverConn) turn(ctx context.Context) error {
 	switch h.Type {
 	case protocol.TypePing:
 		return c.reply(h, nil)
-	case protocol.TypeSigningKey:
-		if !c.mayKeys {
-			return c.refuse(h, protocol.ReasonNotPermitted, "this user may not ask for signing keys")
+	case protocol.TypeCheck, protocol.TypeVerify, protocol.TypeSigningKey, protocol.TypeChunk:
+		if c.barred[h.Type] {
+			return c.refuse(h, protocol.ReasonNotPermitted, "this user may not ask this: an operator names who may in the sidecar's settings")
 		}
-	case protocol.TypeCheck, protocol.TypeVerify, protocol.TypeChunk:
 	default:
 		return c.refuse(h, protocol.ReasonUnknownType, "this sidecar does not know this type of request")
 	}

@@ -245,14 +245,45 @@ func TestSigningKeysAreForThoseWhoMay(t *testing.T) {
 	if a, err := s.client.SigningKey(t.Context(), &other); err != nil || a.Status == 200 || a.Key != [32]byte{} {
 		t.Errorf("service iam: got %v, %v", a, err)
 	}
-	forbidden := serve(t, func(c *ServerConfig) { c.KeyUsers = []int{os.Getuid() + 1} })
-	var refusal *protocol.Refusal
-	if _, err := forbidden.client.SigningKey(t.Context(), &q); !errors.As(err, &refusal) || refusal.Reason != protocol.ReasonNotPermitted {
-		t.Errorf("got %v, want a refusal", err)
+}
+
+// TestEachOperationIsForThoseWhoMay has the kernel's word for who asks: this process.
+func TestEachOperationIsForThoseWhoMay(t *testing.T) {
+	operations := map[protocol.Type]func(*served) error{
+		protocol.TypeCheck: func(s *served) error {
+			q := s.question(cred("AKIAALICE"), "GET", "/bucket/x")
+			_, err := s.client.Check(t.Context(), &q)
+			return err
+		},
+		protocol.TypeVerify: func(s *served) error {
+			_, err := s.client.Verify(t.Context(), &protocol.Verify{AccessKey: "AKIAALICE", Contexts: make([]protocol.Context, 1)})
+			return err
+		},
+		protocol.TypeSigningKey: func(s *served) error {
+			_, err := s.client.SigningKey(t.Context(), &protocol.KeyRequest{AccessKey: "AKIAALICE"})
+			return err
+		},
+		protocol.TypeChunk: func(s *served) error {
+			_, err := s.client.Chunk(t.Context(), &protocol.Chunk{AccessKey: "AKIAALICE", Kind: protocol.ChunkData})
+			return err
+		},
 	}
-	check := forbidden.question(cred("AKIAALICE"), "GET", "/bucket/x")
-	if a, err := forbidden.client.Check(t.Context(), &check); err != nil || a.Decision != protocol.Allow {
-		t.Errorf("a check on the same connection: %+v, %v", a, err)
+	for barred := range operations {
+		s := serve(t, func(c *ServerConfig) { c.Users = map[protocol.Type][]int{barred: {os.Getuid() + 1}} })
+		for operation, ask := range operations {
+			err := ask(s)
+			var refusal *protocol.Refusal
+			refused := errors.As(err, &refusal) && refusal.Reason == protocol.ReasonNotPermitted
+			if refused != (operation == barred) || err != nil && !refused {
+				t.Errorf("%v is for another user: to ask %v got %v", barred, operation, err)
+			}
+		}
+	}
+	s := serve(t, func(c *ServerConfig) {
+		c.Users = map[protocol.Type][]int{protocol.TypeChunk: {os.Getuid() + 1, os.Getuid()}}
+	})
+	if err := operations[protocol.TypeChunk](s); err != nil {
+		t.Errorf("as the second of two users: %v", err)
 	}
 }
 

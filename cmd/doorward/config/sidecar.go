@@ -45,11 +45,17 @@ type Sidecar struct {
 	Gateway string `yaml:"versitygw_socket"`
 	HTTP    string `yaml:"http"`
 	// Users are those that may connect to the sockets, names or numbers; default: the
-	// process's own and root. KeyUsers may ask for signing keys; default alike. Group
-	// owns the sockets.
-	Users    []string `yaml:"users"`
-	KeyUsers []string `yaml:"key_users"`
-	Group    string   `yaml:"group"`
+	// process's own and root. The others narrow that for one operation: checks, verifying,
+	// chunks, and the socket of versitygw, which gives signing keys too; default: Users.
+	// KeyUsers may ask for signing keys; default: the process's own and root. Group owns
+	// the sockets.
+	Users        []string `yaml:"users"`
+	CheckUsers   []string `yaml:"check_users"`
+	VerifyUsers  []string `yaml:"verify_users"`
+	ChunkUsers   []string `yaml:"chunk_users"`
+	KeyUsers     []string `yaml:"key_users"`
+	GatewayUsers []string `yaml:"versitygw_users"`
+	Group        string   `yaml:"group"`
 	// Proxy is who asks at /auth: nginx, caddy or haproxy; empty closes it. MinIOToken
 	// is a file with what MinIO sends in Authorization; empty closes the webhook.
 	Proxy      string `yaml:"proxy"`
@@ -91,7 +97,11 @@ var SidecarSettings = []Setting[Sidecar]{
 	{"versitygw_socket", "`PATH` of the socket for versitygw", func(s *Sidecar) any { return &s.Gateway }},
 	{"http", "loopback `ADDRESS` of /auth, /minio/authz, health and metrics", func(s *Sidecar) any { return &s.HTTP }},
 	{"users", "`USERS` that may connect to the sockets; default: this process's and root", func(s *Sidecar) any { return &s.Users }},
+	{"check_users", "`USERS` that may ask about requests as they came; default: users", func(s *Sidecar) any { return &s.CheckUsers }},
+	{"verify_users", "`USERS` that may ask about signatures; default: users", func(s *Sidecar) any { return &s.VerifyUsers }},
+	{"chunk_users", "`USERS` that may ask about chunk signatures; default: users", func(s *Sidecar) any { return &s.ChunkUsers }},
 	{"key_users", "`USERS` that may ask for signing keys; default: this process's and root", func(s *Sidecar) any { return &s.KeyUsers }},
+	{"versitygw_users", "`USERS` that may connect to versitygw's socket, which gives signing keys too; default: users", func(s *Sidecar) any { return &s.GatewayUsers }},
 	{"group", "`GROUP` that owns the sockets", func(s *Sidecar) any { return &s.Group }},
 	{"proxy", "`KIND` of proxy that asks at /auth: nginx, caddy or haproxy", func(s *Sidecar) any { return &s.Proxy }},
 	{"minio_token_file", "`FILE` with the token of MinIO's webhook", func(s *Sidecar) any { return &s.MinIOToken }},

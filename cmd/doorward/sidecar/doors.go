@@ -13,6 +13,7 @@ import (
 	"github.com/doorward/doorward/cmd/doorward/parts"
 	"github.com/doorward/doorward/sidecar"
 	"github.com/doorward/doorward/sidecar/frontend"
+	"github.com/doorward/doorward/sidecar/protocol"
 )
 
 // The names of the sockets that systemd may hold (FileDescriptorName=).
@@ -35,7 +36,7 @@ func takeDoors(s *config.Sidecar, p Process) (doors parts.Doors, err error) {
 	}()
 	doors = parts.Doors{Server: sidecar.DefaultServerConfig(), Version: p.Version, Log: p.Log}
 	doors.Server.Name, doors.Server.Logger = "doorward "+p.Version, p.Log.With("part", "socket")
-	if doors.Server.KeyUsers, err = userIDs("key_users", s.KeyUsers); err != nil {
+	if doors.Server.Users, err = operationUsers(s); err != nil {
 		return doors, err
 	}
 	unix := sidecar.Socket{Group: -1}
@@ -47,6 +48,11 @@ func takeDoors(s *config.Sidecar, p Process) (doors parts.Doors, err error) {
 	}
 	if doors.Frames, err = takeSocket(held[framesSocket], unix, s.Socket); err != nil {
 		return doors, err
+	}
+	if len(s.GatewayUsers) > 0 {
+		if unix.Users, err = userIDs("versitygw_users", s.GatewayUsers); err != nil {
+			return doors, err
+		}
 	}
 	if doors.Gateway, err = takeSocket(held[gatewaySocket], unix, s.Gateway); err != nil {
 		return doors, err
@@ -92,6 +98,28 @@ func frontDoors(s *config.Sidecar, p Process) (frontend.Config, error) {
 		}
 	}
 	return c, nil
+}
+
+// operationUsers returns who may ask what, where not everybody may who can connect.
+func operationUsers(s *config.Sidecar) (map[protocol.Type][]int, error) {
+	users := make(map[protocol.Type][]int)
+	for _, o := range []struct {
+		operation protocol.Type
+		setting   string
+		names     []string
+	}{
+		{protocol.TypeCheck, "check_users", s.CheckUsers},
+		{protocol.TypeVerify, "verify_users", s.VerifyUsers},
+		{protocol.TypeChunk, "chunk_users", s.ChunkUsers},
+		{protocol.TypeSigningKey, "key_users", s.KeyUsers},
+	} {
+		ids, err := userIDs(o.setting, o.names)
+		if err != nil {
+			return nil, err
+		}
+		users[o.operation] = ids
+	}
+	return users, nil
 }
 
 // userIDs returns the numbers of users that are given by name or number.
