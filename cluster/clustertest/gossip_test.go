@@ -1,11 +1,13 @@
 package clustertest
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/doorward/doorward/cluster/gossip"
+	"github.com/doorward/doorward/iam"
 )
 
 // has returns what the gossip of n has about another node.
@@ -100,6 +102,35 @@ func TestGossipLosesNobodyWhileItsKeyIsReplaced(t *testing.T) {
 							t.Fatalf("%s has %s as %q", n.host, other.host, s)
 						}
 					}
+				}
+			}
+		}
+	})
+}
+
+// TestGossipKeysComeFromTheLogThoughNobodyAsks makes the steps of a rotation without
+// asking the nodes how far they are. Nobody asks the leader at all: what it has of the
+// log is its own doing.
+func TestGossipKeysComeFromTheLogThoughNobodyAsks(t *testing.T) {
+	in(t, 3, Gossiping, func(t *testing.T, w *World) {
+		w.awaitGossip()
+		w.settle()
+		leader := w.Leader()
+		for was := (iam.Gossip{}); ; was = was.Next() {
+			r, err := leader.Do(t.Context(), iam.PutGossip{Was: was, Now: was.Next()})
+			if err = errors.Join(err, refusal(r)); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(5 * time.Second)
+			if done := was.Next(); done.Oldest == done.Newest {
+				break
+			}
+		}
+		for range 30 {
+			time.Sleep(time.Second)
+			for _, n := range w.Others(leader) {
+				if to, fro := leader.has(n), n.has(leader); to != gossip.Alive || fro != gossip.Alive {
+					t.Fatalf("the leader %s has %s as %q, and is had as %q", leader.host, n.host, to, fro)
 				}
 			}
 		}
