@@ -140,30 +140,44 @@ func TestSidecarLeavesANodeThatIsCutOffFromTheOthers(t *testing.T) {
 	})
 }
 
+// TestStoreStoppedForAnHourIsServedUntilMaxStalenessAndBackWithinASecond asks for
+// decisions every second of an hour without the store, and after it.
 func TestStoreStoppedForAnHourIsServedUntilMaxStalenessAndBackWithinASecond(t *testing.T) {
 	within(t, 3, nil, func(t *testing.T, w *World) {
-		h := w.sidecar("s1", w.Node(0))
+		s := newStorm(w, 1)
+		h := s.sidecar("s1", w.Node(0))
+		c := s.credential(w.Leader(), 0)
 		h.caughtUp(w.Leader())
+		if d := s.ask(h, c); !d.Allowed() {
+			t.Fatalf("with the store: %s %s", d.Code(), d.Message())
+		}
 		for _, n := range w.nodes {
 			n.Stop()
 		}
-		stopped := time.Now()
-		for h.Status().Err == nil {
-			if time.Since(stopped) > time.Hour {
-				t.Fatal("it serves for an hour without the store")
+		stopped, served := time.Now(), time.Duration(0)
+		for ; time.Since(stopped) < time.Hour; time.Sleep(time.Second) {
+			switch d := s.ask(h, c); {
+			case d.Allowed() && served == 0:
+			case d.Status() == 503:
+				if served == 0 {
+					served = time.Since(stopped)
+				}
+			default:
+				t.Fatalf("%v without the store, having served for %v: %d %s", time.Since(stopped), served, d.Status(), d.Code())
 			}
-			time.Sleep(time.Second)
 		}
-		if served := time.Since(stopped); served < 890*time.Second || served > 902*time.Second {
+		if served < 890*time.Second || served > 902*time.Second {
 			t.Errorf("without the store it served for %v, want 15 minutes", served)
 		}
-		time.Sleep(time.Hour - time.Since(stopped))
 		for _, n := range w.nodes {
 			n.Restart()
 		}
 		w.Leader().MustCreate("back")
 		if took := h.caughtUp(w.Leader()); took > time.Second {
 			t.Errorf("back %v after the store", took)
+		}
+		if d := s.ask(h, c); !d.Allowed() {
+			t.Errorf("with the store again: %s %s", d.Code(), d.Message())
 		}
 	})
 }
