@@ -61,7 +61,7 @@ func (p *page) gateways(table *report.Table, program string, users int) (err err
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, run.Stop()) }()
+	defer func() { err = errors.Join(err, run.Kill()) }() // under load it does not hear SIGTERM for long
 	step := 2 * time.Second
 	if p.short {
 		step = 300 * time.Millisecond

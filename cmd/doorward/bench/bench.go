@@ -50,10 +50,11 @@ func (p Progress) End() {
 func loaded(r *load.Result, each int) []report.Figure {
 	figures := []report.Figure{{Name: "rate", Unit: report.PerSecond, Value: r.PerSecond() * float64(each)}}
 	figures = append(figures, report.Percentiles(r.Latency)...)
-	if r.Plan.Apart != nil {
+	figures = append(figures, report.Figure{Name: "failed", Unit: report.Count, Value: float64(r.Failed * uint64(each))})
+	if r.Plan.Apart != nil { // last, because not every row of a table has it
 		figures = append(figures, report.Figure{Name: "forged, p50", Unit: report.Nanoseconds, Value: float64(r.Apart.ValueAtPercentile(50))})
 	}
-	return append(figures, report.Figure{Name: "failed", Unit: report.Count, Value: float64(r.Failed * uint64(each))})
+	return figures
 }
 
 // failure is an error if a load has calls that failed: its figures would be of
