@@ -10,7 +10,7 @@ MODULES := $(patsubst %/go.mod,%,$(wildcard go.mod */go.mod */*/go.mod))
 MEMORY  := $(shell test -w /dev/shm && echo /dev/shm || echo $${TMPDIR:-/tmp})
 
 .DEFAULT_GOAL := help
-.PHONY: help build gateway previous minio minio-test demo test test-unit test-peers test-e2e check-format lint fuzz fuzz-policy bench bench-quick bench-record bench-scale image compose-test clean
+.PHONY: help build gateway previous minio minio-test demo test test-unit test-peers test-e2e check-format lint chaos fuzz fuzz-policy bench bench-quick bench-record bench-scale image compose-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,10 @@ minio-test: build minio ## ask a real MinIO and a Doorward that imported its ide
 lint: check-format ## vet and staticcheck in every module
 	$(BUILD) -C tools $(FLAGS) -o ../$(BIN)/staticcheck honnef.co/go/tools/cmd/staticcheck
 	for m in $(MODULES); do (cd $$m && $(GO) vet ./... && $(CURDIR)/$(BIN)/staticcheck ./...) || exit 1; done
+
+SCHEDULES ?= 500
+chaos: ## run SCHEDULES (500) random schedules of faults; DOORWARD_SEED says where to begin
+	TMPDIR=$(MEMORY) DOORWARD_SCHEDULES=$(SCHEDULES) $(GO) test ./cluster/clustertest -run '^TestRandomFaults$$' -timeout 0
 
 FUZZTIME ?= 20s
 fuzz: ## run every fuzz target for FUZZTIME (20s)

@@ -210,6 +210,18 @@ func (w *World) Verify() {
 // agree waits until all members hold the same state.
 func (w *World) agree() {
 	w.t.Helper()
+	for range 20 { // in case the store does something of its own meanwhile
+		if w.compare() {
+			return
+		}
+	}
+	w.t.Error("the nodes were never at the same index")
+}
+
+// compare reports whether all nodes were found at one index; then their states have to
+// be equal.
+func (w *World) compare() bool {
+	w.t.Helper()
 	v, err := w.Leader().Consistent(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
@@ -219,14 +231,17 @@ func (w *World) agree() {
 		if errors.Is(err, cluster.ErrUnavailable) {
 			at, err = n.WaitFor(w.t.Context(), v.Index()) // a snapshot may take a while
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			w.t.Fatalf("%s does not get to %d: %v", n.host, v.Index(), err)
-		}
-		if at.Index() == v.Index() && at.Sum() != v.Sum() {
+		case at.Index() != v.Index():
+			return false
+		case at.Sum() != v.Sum():
 			w.t.Errorf("%s holds another state at %d", n.host, at.Index())
 		}
 		if trouble := n.Trouble(); trouble != "" {
 			w.t.Errorf("%s: %s", n.host, trouble)
 		}
 	}
+	return true
 }
