@@ -383,16 +383,13 @@ func TestTwoStoresNeverBecomeOne(t *testing.T) {
 // TestRandomFaults draws schedules of faults from seeds. DOORWARD_SCHEDULES says how
 // many, DOORWARD_SEED where to begin: a seed that failed is run again by naming it.
 func TestRandomFaults(t *testing.T) {
-	count, first := 30, uint64(1)
-	if text := os.Getenv("DOORWARD_SCHEDULES"); text != "" {
-		count, _ = strconv.Atoi(text)
-	} else if testing.Short() {
+	count := uint64(30)
+	if testing.Short() {
 		count = 3
 	}
-	if text := os.Getenv("DOORWARD_SEED"); text != "" {
-		first, _ = strconv.ParseUint(text, 10, 64)
-	}
-	for seed := first; seed < first+uint64(count); seed++ {
+	count = fromEnvironment(t, "DOORWARD_SCHEDULES", count)
+	first := fromEnvironment(t, "DOORWARD_SEED", 1)
+	for seed := first; seed < first+count; seed++ {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			in(t, 3, func(c *cluster.Config) {
 				if seed%2 == 0 {
@@ -409,6 +406,21 @@ func TestRandomFaults(t *testing.T) {
 			})
 		})
 	}
+}
+
+// fromEnvironment returns a number above zero that a variable may say: of none, nothing
+// would be tested.
+func fromEnvironment(t *testing.T, variable string, otherwise uint64) uint64 {
+	t.Helper()
+	text := os.Getenv(variable)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || n == 0 {
+		t.Fatalf("%s is %q: want a number above zero", variable, text)
+	}
+	return n
 }
 
 // harm does one thing to the cluster and returns what undoes it.

@@ -84,7 +84,7 @@ func (a *app) show(r *report.Report) error {
 	return r.Write(a.Out)
 }
 
-// duration of a step. Benchmarks are bounded in time.
+// addSeconds adds the flag for the time of a step. Benchmarks are bounded in time.
 func (f *benchFlags) addSeconds(cmd *cobra.Command, byDefault time.Duration) {
 	cmd.Flags().Float64Var(&f.seconds, "seconds", byDefault.Seconds(), "how `LONG` each step takes, up to 600")
 }
