@@ -92,8 +92,8 @@ func (n *Node) members() ([]Member, uint64) {
 	return members, future.Index()
 }
 
-// hasConfiguration reports whether this node knows of a cluster.
-func (n *Node) hasConfiguration() bool {
+// admitted reports whether this node knows of a cluster.
+func (n *Node) admitted() bool {
 	r, err := n.ready()
 	return err == nil && len(r.GetConfiguration().Configuration().Servers) > 0
 }

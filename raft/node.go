@@ -123,7 +123,8 @@ func (n *Node) openStores() error {
 	}
 	entries := &logStore{store: n.bolt, disk: n.disk}
 	n.stable = &stableStore{store: n.bolt, disk: n.disk}
-	n.snaps = &snapshotStore{files, snapshots, n.disk, entries}
+	n.snaps = &snapshotStore{SnapshotStore: files, dir: snapshots, disk: n.disk, log: entries}
+	n.snaps.last.Store(snapshotIndex)
 	if snapshotIndex > 0 {
 		if dropped, err := dropConflict(entries, snapshotIndex, snapshotTerm); err != nil {
 			return &CorruptError{path, err.Error(), logRemedy}
@@ -181,7 +182,7 @@ func (n *Node) start() (err error) {
 			err = fmt.Errorf("raft: start: %v", trouble)
 		}
 	}()
-	n.transport = newTransport(n.network, n.id, n.hasConfiguration, newSlogger(n.log))
+	n.transport = newTransport(n.network, n.id, n, newSlogger(n.log))
 	r, err := hraft.NewRaft(n.libraryConfig(), n.machine, n.logs, n.stable, n.snaps, n.transport)
 	if err != nil {
 		n.transport.Close()

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/cespare/xxhash/v2"
 	hraft "github.com/hashicorp/raft"
@@ -25,6 +26,7 @@ type snapshotStore struct {
 	dir  string // of the snapshots
 	disk *disk
 	log  *logStore
+	last atomic.Uint64 // entry of the newest, zero if there is none
 }
 
 // Create begins a snapshot.
@@ -63,10 +65,23 @@ func (k *snapshotSink) Close() error {
 	if err != nil {
 		return err
 	}
+	k.store.last.Store(k.index)
 	if dropped {
 		k.store.disk.fail(fmt.Errorf("%w: the snapshot at %d replaced a log that had gone another way", ErrRestart, k.index))
 	}
 	return nil
+}
+
+// onlyInSnapshot reports whether the state machine has the entry at index from the
+// newest snapshot and the log does not have it, and returns that snapshot's last entry.
+func (n *Node) onlyInSnapshot(index uint64) (last uint64, yes bool) {
+	last = n.snaps.last.Load()
+	// A snapshot that came from elsewhere is durable before it is in effect.
+	if applied, _ := n.machine.applied.get(); index == 0 || index > last || last > applied {
+		return last, false
+	}
+	var entry hraft.Log
+	return last, n.snaps.log.read(index, &entry) == hraft.ErrLogNotFound
 }
 
 // dropConflict empties a log that contradicts a durable snapshot: its entry at the

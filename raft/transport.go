@@ -42,7 +42,7 @@ func splitAddress(a hraft.ServerAddress) (id, address string) {
 	return id, address
 }
 
-func newTransport(network Network, id string, admitted func() bool, log hclog.Logger) transport {
+func newTransport(network Network, id string, gate gate, log hclog.Logger) transport {
 	if network == nil {
 		_, alone := hraft.NewInmemTransport(joinAddress(id, "local"))
 		return alone
@@ -57,7 +57,7 @@ func newTransport(network Network, id string, admitted func() bool, log hclog.Lo
 		MaxRPCsInFlight: 1,
 		Timeout:         ioTimeout,
 	})
-	t := &serialTransport{NetworkTransport: inner, admitted: admitted, requests: make(chan hraft.RPC), closed: closed}
+	t := &serialTransport{NetworkTransport: inner, gate: gate, requests: make(chan hraft.RPC), closed: closed}
 	go t.pass() // ended by Close
 	return t
 }
@@ -67,9 +67,18 @@ func newTransport(network Network, id string, admitted func() bool, log hclog.Lo
 // change the term behind the back of the main one (hashicorp/raft#695).
 type serialTransport struct {
 	*hraft.NetworkTransport
-	admitted func() bool
+	gate     gate
 	requests chan hraft.RPC
 	closed   chan struct{}
+}
+
+// gate is what has to be known of a node to let the requests of others in.
+type gate interface {
+	// admitted reports whether the node belongs to a cluster.
+	admitted() bool
+	// onlyInSnapshot returns the last entry that the state machine has from a snapshot,
+	// if the one at index is among those and not in the log.
+	onlyInSnapshot(index uint64) (last uint64, yes bool)
 }
 
 // SetHeartbeatHandler ignores the handler.
@@ -81,16 +90,21 @@ func (t *serialTransport) Consumer() <-chan hraft.RPC { return t.requests }
 var errNotAdmitted = errors.New("this node belongs to no cluster yet and does not vote")
 
 // pass hands requests on, except that a node that knows of no cluster does not
-// vote: the library would, for anybody.
+// vote: the library would, for anybody. And entries that follow one that is in the
+// snapshot only are shown to the library as those that begin a log.
 func (t *serialTransport) pass() {
 	for {
 		select {
 		case rpc := <-t.NetworkTransport.Consumer():
-			switch rpc.Command.(type) {
+			switch r := rpc.Command.(type) {
 			case *hraft.RequestVoteRequest, *hraft.RequestPreVoteRequest:
-				if !t.admitted() {
+				if !t.gate.admitted() {
 					rpc.Respond(nil, errNotAdmitted)
 					continue
+				}
+			case *hraft.AppendEntriesRequest:
+				if last, yes := t.gate.onlyInSnapshot(r.PrevLogEntry); yes {
+					beginAfter(r, last)
 				}
 			}
 			select {
@@ -102,6 +116,20 @@ func (t *serialTransport) pass() {
 			return
 		}
 	}
+}
+
+// beginAfter takes what a snapshot that ends with the entry at last already has off
+// a request, so that its entries follow that snapshot. A leader holds all that was
+// ever committed, so they do, and nothing is left for the library to compare. It
+// would look for the entry in the log, where only the newest entry may be missing:
+// once the first entries behind a snapshot are stored it refuses to be sent them
+// again, and is sent the snapshot again, for ever.
+func beginAfter(r *hraft.AppendEntriesRequest, last uint64) {
+	// What is known to be the same here and there, and so may be committed.
+	same := max(last, r.PrevLogEntry+uint64(len(r.Entries)))
+	r.LeaderCommitIndex = min(r.LeaderCommitIndex, same)
+	r.Entries = r.Entries[min(last-r.PrevLogEntry, uint64(len(r.Entries))):]
+	r.PrevLogEntry, r.PrevLogTerm = 0, 0
 }
 
 // Close ends all connections. It is safe to call twice.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -333,6 +334,38 @@ func TestOldLeaderWithATailOfItsOwnIsSentASnapshotOnce(t *testing.T) {
 			}
 		}
 		t.Error(err)
+	})
+}
+
+// TestEntriesSentTwiceRightBehindASnapshotAreTakenOnce loses the answer to the first
+// entries behind a snapshot. The leader sends them again, after an entry that the
+// follower has only in its snapshot.
+func TestEntriesSentTwiceRightBehindASnapshotAreTakenOnce(t *testing.T) {
+	in(t, 3, shortLogs, func(t *testing.T, w *World) {
+		leader, away := w.Leader(), w.Follower()
+		w.Isolate(away)
+		time.Sleep(time.Minute)
+		var installed atomic.Int32
+		var lost atomic.Bool
+		away.FailDisk(func(op raft.DiskOp) error {
+			switch {
+			case op == raft.OpSnapshotClose:
+				installed.Add(1)
+			case op == raft.OpAppend && installed.Load() > 0 && !lost.Swap(true):
+				w.CutOneWay(away, leader)
+			}
+			return nil
+		})
+		w.Heal()
+		w.Await("the answer is lost", time.Minute, lost.Load)
+		time.Sleep(7 * time.Second) // the leader gives up waiting for it
+		w.Heal()
+		if _, err := away.WaitFor(t.Context(), w.Leader().View().Index()); err != nil {
+			t.Error(err)
+		}
+		if n := installed.Load(); n > 5 { // its own among them
+			t.Errorf("%d snapshots were written at the follower", n)
+		}
 	})
 }
 
