@@ -180,7 +180,7 @@ func (n *Node) change(ctx context.Context, what string, f func(*hraft.Raft) hraf
 // await waits for a future of the library, which knows nothing of contexts.
 func await(ctx context.Context, n *Node, f hraft.Future) error {
 	done := make(chan error, 1)
-	go func() { done <- f.Error() }() // ends with the future, at the latest with the library
+	go func() { done <- n.answer(f) }() // ends at the latest with the node
 	select {
 	case err := <-done:
 		return err

@@ -38,6 +38,7 @@ type Node struct {
 	raft      *hraft.Raft // set before running is closed
 	running   chan struct{}
 	stopping  chan struct{} // closed when Run is about to end
+	gone      chan struct{} // closed when the library answers nobody any longer
 	stopped   chan struct{} // closed when nothing is left running
 	ran       sync.Once
 	closed    sync.Once
@@ -74,7 +75,7 @@ func Open(cfg Config, to StateMachine) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, log: cfg.Logger, lock: lock,
-		running: make(chan struct{}), stopping: make(chan struct{}), stopped: make(chan struct{}),
+		running: make(chan struct{}), stopping: make(chan struct{}), gone: make(chan struct{}), stopped: make(chan struct{}),
 		failed:  make(chan struct{}),
 		changes: newNotifier(),
 	}
@@ -219,9 +220,10 @@ func (n *Node) stop(loops *sync.WaitGroup) error {
 	go func() { // ends by itself, unless the disk hangs for ever
 		defer close(n.stopped)
 		// A library that has lost its main goroutine answers nobody, until it is shut
-		// down; one that was shut down forgets those whose question it had not read.
+		// down; and then not those whose question it had not read.
 		waitAtMost(loops, 4*n.cfg.Lease, failure != nil)
 		n.raft.Shutdown()
+		close(n.gone)
 		loops.Wait()
 		err := n.raft.Shutdown().Error()
 		n.transport.Close()

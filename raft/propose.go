@@ -199,7 +199,7 @@ func (n *Node) proposeLoop(ctx context.Context) {
 func (n *Node) completeLoop(context.Context) {
 	var refusedSince time.Time // since when a leadership transfer has been in the way
 	for e := range n.queue.entries {
-		err := e.future.Error()
+		err := n.answer(e.future)
 		n.complete(e, err)
 		switch {
 		case !errors.Is(err, hraft.ErrLeadershipTransferInProgress):

@@ -103,7 +103,7 @@ func (n *Node) confirm() (uint64, error) {
 		return n.confirmByBarrier(term)
 	}
 	commit := n.raft.CommitIndex()
-	if err := n.raft.VerifyLeader().Error(); err != nil {
+	if err := n.answer(n.raft.VerifyLeader()); err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrNotLeader, err)
 	}
 	if n.raft.CurrentTerm() != term {
@@ -117,7 +117,7 @@ func (n *Node) confirm() (uint64, error) {
 // members without a vote: the library counts their heartbeats towards the majority
 // when it verifies a leader.
 func (n *Node) confirmByBarrier(term uint64) (uint64, error) {
-	if err := n.raft.Barrier(0).Error(); err != nil {
+	if err := n.answer(n.raft.Barrier(0)); err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrNotLeader, err)
 	}
 	// Read before the term: what was applied by now includes what the barrier waited
