@@ -84,10 +84,10 @@ var keyFacts = [policy.Keys]Facts{
 // Tag is the name and value of a tag.
 type Tag struct{ Name, Value string }
 
-// Context holds the condition keys of one request. It is complete: an evaluator
-// adds nothing of its own, so a key that was not set is missing. The zero
-// Context is empty and ready; Reset makes it so again, and a Context that is
-// reused allocates nothing. It serves one decision at a time.
+// Context holds the condition keys of one request. With its source, if it has one,
+// it is complete: an evaluator adds nothing of its own, so a key that neither has
+// is missing. The zero Context is empty and ready; Reset makes it so again, and a
+// Context that is reused allocates nothing. It serves one decision at a time.
 type Context struct {
 	present        keySet
 	multi, spelled keySet // of present: those whose values are in lists
@@ -96,7 +96,18 @@ type Context struct {
 	tags           [policy.TagFamilies][]Tag
 	other          []otherKey
 	unresolved     Facts
+	source         Source
 	scratch        scratch
+}
+
+// Source knows condition keys that a Context does not hold. It is asked when a
+// decision comes to a key, so that a key no statement asks for costs nothing, and
+// has to answer alike however often that is.
+type Source interface {
+	// Supply sets the key in c if the request has a value for it.
+	Supply(c *Context, k policy.Key)
+	// Tags returns all tags of a family but those that c holds.
+	Tags(f policy.TagFamily) []Tag
 }
 
 // otherKey is a key outside of the table, such as one of another service.
@@ -114,10 +125,13 @@ func (s *keySet) has(k policy.Key) bool { return s[k/64]&(1<<(k%64)) != 0 }
 
 // Reset empties the context and keeps its memory.
 func (c *Context) Reset() {
-	c.present, c.multi, c.spelled, c.unresolved = keySet{}, keySet{}, keySet{}, 0
+	c.present, c.multi, c.spelled, c.unresolved, c.source = keySet{}, keySet{}, keySet{}, 0, nil
 	c.tags = [policy.TagFamilies][]Tag{}
 	c.other = c.other[:0]
 }
+
+// From names who is asked for what the context does not hold, until the next Reset.
+func (c *Context) From(source Source) { c.source = source }
 
 // Set gives a key its single value. An empty value is a value.
 func (c *Context) Set(k policy.Key, value string) {
@@ -291,6 +305,9 @@ const (
 func (c *Context) find(k *keyRef) (one string, list []string, kind valueKind, open Facts) {
 	switch k.place {
 	case inTable:
+		if c.source != nil && !c.present.has(k.key) {
+			c.source.Supply(c, k.key)
+		}
 		switch {
 		case !c.present.has(k.key):
 			return "", nil, noValue, keyFacts[k.key] & c.unresolved
@@ -301,9 +318,12 @@ func (c *Context) find(k *keyRef) (one string, list []string, kind valueKind, op
 		}
 		return c.one[k.key], nil, singleValue, 0
 	case inTags:
-		for i := range c.tags[k.family] {
-			if t := &c.tags[k.family][i]; sameTag(k.family, t.Name, k.tag) {
-				return t.Value, nil, singleValue, 0
+		if value, ok := findTag(c.tags[k.family], k); ok {
+			return value, nil, singleValue, 0
+		}
+		if c.source != nil {
+			if value, ok := findTag(c.source.Tags(k.family), k); ok {
+				return value, nil, singleValue, 0
 			}
 		}
 		open = tagFacts[k.family] & c.unresolved
@@ -317,6 +337,15 @@ func (c *Context) find(k *keyRef) (one string, list []string, kind valueKind, op
 		}
 	}
 	return "", nil, noValue, open
+}
+
+func findTag(tags []Tag, k *keyRef) (value string, ok bool) {
+	for i := range tags {
+		if sameTag(k.family, tags[i].Name, k.tag) {
+			return tags[i].Value, true
+		}
+	}
+	return "", false
 }
 
 // single is find for a policy variable, which takes keys with a single value

@@ -29,6 +29,11 @@ func newEngines(p Policies) *engines {
 func (e *engines) decide(r *Request) (Decision, error) {
 	found := evaluate(e.reading, r)
 	want, got := found.decide(), e.authority.Decide(r, e.bucket)
+	asking := *r
+	asking.Context = supplied(r.Context)
+	if again := e.authority.Decide(&asking, e.bucket); again != got {
+		return got, fmt.Errorf("with all keys in the context the answer is %+v,\nwith all of them in its source %+v", got, again)
+	}
 	switch {
 	case got.Effect != want.Effect || got.Explicit != want.Explicit || got.Layer != want.Layer || got.Missing != want.Missing || (got.Statement < 0) != (want.Statement < 0):
 		return got, fmt.Errorf("the reference gives %+v,\nthe compiled engine %+v", want, got)
@@ -36,6 +41,33 @@ func (e *engines) decide(r *Request) (Decision, error) {
 		return got, fmt.Errorf("the compiled engine names a statement that does not decide: %+v,\nthe reference %+v", got, want)
 	}
 	return got, nil
+}
+
+// shelf is a source of what a context holds.
+type shelf struct{ *Context }
+
+func (s shelf) Tags(f policy.TagFamily) []Tag { return s.tags[f] }
+
+func (s shelf) Supply(c *Context, k policy.Key) {
+	switch {
+	case s.multi.has(k):
+		c.SetList(k, s.lists[k])
+	case s.spelled.has(k):
+		c.SetSpellings(k, s.lists[k])
+	case s.present.has(k):
+		c.Set(k, s.one[k])
+	}
+}
+
+// supplied returns a context that says the same as c and leaves all to its source
+// that a source can supply.
+func supplied(c *Context) *Context {
+	if c == nil {
+		return nil
+	}
+	empty := &Context{other: c.other, unresolved: c.unresolved}
+	empty.From(shelf{c})
+	return empty
 }
 
 // confirms reports whether the statement that d names is one that could decide:

@@ -14,78 +14,68 @@ import (
 	"github.com/doorward/doorward/sidecar/protocol"
 )
 
-// s3Keys translates the mapping's condition keys.
-var s3Keys = func() (table [s3.NumKeys]policy.Key) {
-	for k := range table {
-		table[k] = policy.Keys
-		if key, ok := policy.KeyOf(s3.Key(k).Name()); ok {
-			table[k] = key
+// s3Keys are the mapping's names for condition keys, zero for a key that no request
+// gives rise to.
+var s3Keys = func() (table [policy.Keys]s3.Key) {
+	for k := s3.Key(1); int(k) < s3.NumKeys; k++ {
+		if key, ok := policy.KeyOf(k.Name()); ok {
+			table[key] = k
 		}
 	}
 	return table
 }()
 
-// tagFamilies are the condition keys that are one key for each tag.
-var tagFamilies = [...]struct {
-	key    s3.Key
-	family policy.TagFamily
-	facts  authz.Facts
-}{
-	{s3.KeyRequestObjectTag, policy.S3RequestObjectTag, authz.RequestObjectTags},
-	{s3.KeyExistingObjectTag, policy.S3ExistingObjectTag, authz.ExistingObjectTags},
-	{s3.KeyRequestTag, policy.RequestTag, authz.RequestTags},
+// tagFamilies are those that a request can carry, by the mapping's names for them.
+var tagFamilies = [policy.TagFamilies]s3.Key{
+	policy.S3RequestObjectTag:  s3.KeyRequestObjectTag,
+	policy.S3ExistingObjectTag: s3.KeyExistingObjectTag,
+	policy.RequestTag:          s3.KeyRequestTag,
 }
 
-// unknowns are the keys of the mapping whose values only the S3 server or a body
-// has, and the facts that stand for them.
-var unknowns = [...]struct {
-	keys  []s3.Key
-	facts authz.Facts
-}{
-	{[]s3.Key{s3.KeyExistingObjectTag}, authz.ExistingObjectTags},
-	{[]s3.Key{s3.KeyBucketTag, s3.KeyResourceTag}, authz.BucketTags},
-	{[]s3.Key{s3.KeyRequestObjectTag, s3.KeyRequestObjectTagKeys}, authz.RequestObjectTags},
-	{[]s3.Key{s3.KeyRequestTag, s3.KeyTagKeys}, authz.RequestTags},
-	{[]s3.Key{s3.KeyLockMode, s3.KeyLockRetainUntil, s3.KeyLockRemainingDays, s3.KeyLockLegalHold, s3.KeyLockEventHold, s3.KeyLockEventHoldDays}, authz.ObjectLock},
-	{[]s3.Key{s3.KeyLocationConstraint}, authz.LocationConstraint},
-	{[]s3.Key{s3.KeySSE, s3.KeySSEKMSKeyID}, authz.Encryption},
-	{[]s3.Key{s3.KeyInventoryFields}, authz.InventoryFields},
-	{[]s3.Key{s3.KeyReplicationPause}, authz.ReplicationPause},
+// unknowns are the facts that stand for a key of the mapping whose value only the S3
+// server or a body has.
+var unknowns = [s3.NumKeys]authz.Facts{
+	s3.KeyExistingObjectTag:    authz.ExistingObjectTags,
+	s3.KeyBucketTag:            authz.BucketTags,
+	s3.KeyResourceTag:          authz.BucketTags,
+	s3.KeyRequestObjectTag:     authz.RequestObjectTags,
+	s3.KeyRequestObjectTagKeys: authz.RequestObjectTags,
+	s3.KeyRequestTag:           authz.RequestTags,
+	s3.KeyTagKeys:              authz.RequestTags,
+	s3.KeyLockMode:             authz.ObjectLock,
+	s3.KeyLockRetainUntil:      authz.ObjectLock,
+	s3.KeyLockRemainingDays:    authz.ObjectLock,
+	s3.KeyLockLegalHold:        authz.ObjectLock,
+	s3.KeyLockEventHold:        authz.ObjectLock,
+	s3.KeyLockEventHoldDays:    authz.ObjectLock,
+	s3.KeyLocationConstraint:   authz.LocationConstraint,
+	s3.KeySSE:                  authz.Encryption,
+	s3.KeySSEKMSKeyID:          authz.Encryption,
+	s3.KeyInventoryFields:      authz.InventoryFields,
+	s3.KeyReplicationPause:     authz.ReplicationPause,
 }
 
-// describe makes the context of one need complete.
+// describe begins the context of one need: what is open, and what the S3 server
+// states. The rest is supplied when the decision comes to it.
 func (i *inquiry) describe(n *s3.Need, owner iam.AccountID) {
-	ctx := &i.context
 	i.describeCaller(owner)
-	i.describeRequest(ctx, n)
-	i.describeFacts(ctx, i.request.Facts)
-	if n.Unknown == 0 {
-		return
+	i.need = n
+	i.describeFacts(&i.context, i.request.Facts)
+	open := authz.Facts(0)
+	for rest := n.Unknown; rest != 0; rest &= rest - 1 {
+		open |= unknowns[bits.TrailingZeros64(uint64(rest))]
 	}
-	stated := families(i.request.Facts)
-	for _, u := range unknowns {
-		for _, k := range u.keys {
-			if n.Unknown.Has(k) {
-				ctx.Leave(u.facts &^ stated)
-			}
-		}
+	if open != 0 {
+		i.context.Leave(open &^ families(i.request.Facts))
 	}
 }
 
-// describeCaller begins the context with what does not depend on the need.
+// describeCaller begins a context of which what does not depend on a need is
+// supplied.
 func (i *inquiry) describeCaller(owner iam.AccountID) {
-	ctx := &i.context
-	ctx.Reset()
-	i.authorizer.instants.at(i.began).describe(ctx)
-	i.who.describe(ctx)
-	ctx.Set(policy.ViaAWSService, "false")
-	if region := i.claim.Scope().Region; region != "" {
-		ctx.Set(policy.RequestedRegion, region)
-	}
-	if owner != "" {
-		ctx.Set(policy.ResourceAccount, string(owner))
-		ctx.Set(policy.S3ResourceAccount, string(owner))
-	}
+	i.need, i.owner = nil, owner
+	i.context.Reset()
+	i.context.From(i)
 }
 
 // describeFacts sets what the S3 server states.
@@ -97,43 +87,69 @@ func (i *inquiry) describeFacts(ctx *authz.Context, facts []protocol.Pair) {
 	}
 }
 
-// describeRequest sets the keys that the request itself gives rise to.
-func (i *inquiry) describeRequest(ctx *authz.Context, n *s3.Need) {
-	have := i.result.Keys(n)
-	for rest := have; rest != 0; rest &= rest - 1 {
-		k := s3.Key(bits.TrailingZeros64(uint64(rest)))
-		if s3Keys[k] == policy.Keys {
-			continue
+// Supply implements [authz.Source].
+func (i *inquiry) Supply(ctx *authz.Context, k policy.Key) {
+	switch k {
+	case policy.CurrentTime, policy.EpochTime:
+		i.authorizer.instants.at(i.began).describe(ctx)
+	case policy.ViaAWSService:
+		ctx.Set(k, "false")
+	case policy.RequestedRegion:
+		if region := i.claim.Scope().Region; region != "" {
+			ctx.Set(k, region)
 		}
-		switch k {
-		case s3.KeySignatureAge:
-			i.age = strconv.AppendInt(i.age[:0], i.result.SignatureAge, 10)
-			ctx.Set(s3Keys[k], borrow(i.age))
-			continue
-		case s3.KeySourceIP:
-			i.ip = i.result.SourceIP.AppendTo(i.ip[:0])
-			ctx.Set(s3Keys[k], borrow(i.ip))
-			continue
+	case policy.ResourceAccount, policy.S3ResourceAccount:
+		if i.owner != "" {
+			ctx.Set(k, string(i.owner))
 		}
-		switch v := i.result.Lookup(n, k, ""); v.Presence {
-		case s3.Single:
-			ctx.Set(s3Keys[k], v.Text)
-		case s3.Spellings:
-			ctx.SetSpellings(s3Keys[k], v.List)
-		case s3.Many:
-			ctx.SetList(s3Keys[k], v.List)
+	default:
+		if s3Keys[k] != 0 {
+			i.supply(ctx, k)
+		} else {
+			i.who.describe(ctx)
 		}
 	}
-	for at, f := range tagFamilies {
-		if !have.Has(f.key) {
-			continue
-		}
-		i.tags[at] = i.tags[at][:0]
-		for _, t := range i.result.Tags(n, f.key) {
-			i.tags[at] = append(i.tags[at], authz.Tag{Name: t.Name, Value: t.Value})
-		}
-		ctx.SetTags(f.family, i.tags[at])
+}
+
+// supply sets a key that the request itself gives rise to.
+func (i *inquiry) supply(ctx *authz.Context, k policy.Key) {
+	r, n, of := &i.result, i.need, s3Keys[k]
+	if n == nil || !r.Keys(n).Has(of) {
+		return
 	}
+	switch of {
+	case s3.KeySignatureAge:
+		i.age = strconv.AppendInt(i.age[:0], r.SignatureAge, 10)
+		ctx.Set(k, borrow(i.age))
+		return
+	case s3.KeySourceIP:
+		i.ip = r.SourceIP.AppendTo(i.ip[:0])
+		ctx.Set(k, borrow(i.ip))
+		return
+	}
+	switch v := r.Lookup(n, of, ""); v.Presence {
+	case s3.Single:
+		ctx.Set(k, v.Text)
+	case s3.Spellings:
+		ctx.SetSpellings(k, v.List)
+	case s3.Many:
+		ctx.SetList(k, v.List)
+	}
+}
+
+// Tags implements [authz.Source].
+func (i *inquiry) Tags(f policy.TagFamily) []authz.Tag {
+	switch {
+	case f == policy.PrincipalTag && i.who != nil:
+		return i.who.identity.Tags()
+	case i.need == nil || tagFamilies[f] == 0:
+		return nil
+	}
+	i.tags = i.tags[:0]
+	for _, t := range i.result.Tags(i.need, tagFamilies[f]) {
+		i.tags = append(i.tags, authz.Tag(t))
+	}
+	return i.tags
 }
 
 // borrow returns the bytes as a string for as long as they are not written again.

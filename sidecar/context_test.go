@@ -2,9 +2,14 @@ package sidecar
 
 import (
 	"context"
+	"maps"
 	"net/url"
+	"slices"
+	"strconv"
 	"testing"
 
+	"github.com/doorward/doorward/authz"
+	"github.com/doorward/doorward/authz/policy"
 	"github.com/doorward/doorward/authz/s3"
 	"github.com/doorward/doorward/authz/sigv4"
 	"github.com/doorward/doorward/iam"
@@ -19,8 +24,8 @@ func TestEveryKeyThatAMissingBodyLeavesUnknownIsLeftOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	covered := s3.KeySet(0)
-	for _, u := range unknowns {
-		for _, k := range u.keys {
+	for k, facts := range unknowns {
+		if facts != 0 {
 			covered |= 1 << k
 		}
 	}
@@ -49,6 +54,79 @@ func TestEveryKeyThatAMissingBodyLeavesUnknownIsLeftOpen(t *testing.T) {
 		if !seen.Has(k) {
 			t.Errorf("no request left %s unknown, so this test shows less than it says", k.Name())
 		}
+	}
+}
+
+// Values are supplied when a decision asks; whatever it asks for, it has to be told
+// what the request, its caller and its time are, and nothing else.
+func TestADecisionIsToldEveryConditionKeyThatItAsksFor(t *testing.T) {
+	w := newWorld(t)
+	alice := *w.user("alice")
+	alice.Tags = []iam.Tag{{Key: "team", Value: "blue"}}
+	w.store.Write(iam.Change{User: &alice})
+	w.key(alice.Ref(), "AKIAALICE")
+	session := w.session(&alice, "ASIAALICE", func(s *iam.Session) { s.SourceIdentity = "carol" })
+	w.caughtUp(w.auth)
+
+	ofEveryone := map[string]string{
+		"aws:CurrentTime": "2026-01-02T12:00:00Z", "aws:EpochTime": strconv.FormatInt(noon.Unix(), 10),
+		"aws:PrincipalType": "User", "aws:username": "alice", "aws:userid": "AIDAALICE", "aws:PrincipalArn": "arn:aws:iam::" + string(iam.FirstAccount) + ":user/alice",
+		"aws:PrincipalAccount": string(iam.FirstAccount), "aws:PrincipalIsAWSService": "false", "aws:PrincipalTag/team": "blue",
+		"aws:ViaAWSService": "false", "aws:RequestedRegion": "us-east-1", "aws:ResourceAccount": "999988887777", "s3:ResourceAccount": "999988887777",
+		"aws:SecureTransport": "true", "s3:TlsVersion": "1.3", "aws:SourceIp": "192.0.2.1", "aws:UserAgent": "curl", "aws:Referer": "http://r/",
+		"s3:authType": "REST-HEADER", "s3:signatureversion": "AWS4-HMAC-SHA256", "s3:signatureAge": "0", "s3:x-amz-content-sha256": "UNSIGNED-PAYLOAD",
+	}
+	for _, row := range []struct {
+		name           string
+		who            sigv4.Credentials
+		method, target string
+		more           map[string]string // besides ofEveryone
+		open           authz.Facts
+	}{
+		{"an upload", cred("AKIAALICE"), "PUT", "/bucket/x?x-amz-tagging=class%3Dopen&x-amz-storage-class=GLACIER", map[string]string{
+			"s3:x-amz-storage-class": "GLACIER", "s3:RequestObjectTag/class": "open", "s3:RequestObjectTagKeys": "class", "s3:ObjectCreationOperation": "true",
+		}, 0},
+		{"a copy", cred("AKIAALICE"), "PUT", "/bucket/x?x-amz-copy-source=src%2Fk&x-amz-tagging-directive=REPLACE", map[string]string{
+			"s3:ExistingObjectTag/class": "stated",
+		}, authz.ExistingObjectTags},
+		{"a listing", cred("AKIAALICE"), "GET", "/bucket?list-type=2&prefix=a%2F&max-keys=7", map[string]string{"s3:prefix": "a/", "s3:max-keys": "7"}, 0},
+		{"a session", session, "GET", "/bucket/x", map[string]string{
+			"aws:TokenIssueTime": iam.At(noon.Add(longAgo)).ISO(), "aws:MultiFactorAuthPresent": "false", "aws:SourceIdentity": "carol",
+			"s3:ExistingObjectTag/class": "stated",
+		}, authz.ExistingObjectTags},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			q := w.signed(row.who, row.method, row.target)
+			q.Secure, q.TLSVersion = true, "1.3"
+			q.Headers = append(q.Headers, protocol.Pair{Name: "User-Agent", Value: "curl"}, protocol.Pair{Name: "Referer", Value: "http://r/"})
+			if row.more["s3:ExistingObjectTag/class"] != "" {
+				q.Facts = []protocol.Pair{{Name: "s3:ExistingObjectTag/class", Value: "stated"}}
+			}
+			var d Decision
+			i := w.auth.inquire(context.Background(), &d)
+			if err := i.understand(q); err != nil {
+				t.Fatal(err)
+			}
+			i.describe(&i.result.Needs[0], "999988887777")
+			want := maps.Clone(ofEveryone)
+			maps.Copy(want, row.more)
+			names := slices.Collect(maps.Keys(want))
+			for k := range policy.Keys {
+				names = append(names, k.String())
+			}
+			names = append(names, "aws:PrincipalTag/other", "s3:RequestObjectTag/other", "aws:RequestTag/other", "x:custom")
+			slices.Sort(names)
+			for _, name := range slices.Compact(names) {
+				got, _ := i.context.Lookup(name)
+				text, known := want[name]
+				if got.Present != known || known && !slices.Equal(got.Values, []string{text}) {
+					t.Errorf("%s: got %+v, want %q", name, got, text)
+				}
+			}
+			if _, open := i.context.Lookup("s3:ExistingObjectTag/other"); open != row.open {
+				t.Errorf("open: %v, want %v", open, row.open)
+			}
+		})
 	}
 }
 

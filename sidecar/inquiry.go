@@ -33,11 +33,12 @@ type inquiry struct {
 	mapped s3.Request
 	result s3.Result
 
-	headers  []sigv4.Header
 	text     []byte // of the token
 	context  authz.Context
 	question authz.Request
-	tags     [len(tagFamilies)][]authz.Tag
+	need     *s3.Need      // that the context is about, nil if it is about none
+	owner    iam.AccountID // of the bucket
+	tags     []authz.Tag
 	age, ip  []byte
 }
 
@@ -57,11 +58,7 @@ func (i *inquiry) now() iam.Time { return iam.At(i.began) }
 // parse reads what the request claims about who signed it.
 func (i *inquiry) parse(q *Request) (err error) {
 	i.request = q
-	i.headers = i.headers[:0]
-	for at := range q.Headers {
-		i.headers = append(i.headers, sigv4.Header(q.Headers[at]))
-	}
-	i.signed = sigv4.Request{Method: q.Method, Target: q.Target, Headers: i.headers, Body: q.BodyHash}
+	i.signed = sigv4.Request{Method: q.Method, Target: q.Target, Headers: q.Headers, Body: q.BodyHash}
 	if i.claim, err = i.authorizer.rules.Parse(&i.signed, i.now()); err != nil {
 		return err
 	}
@@ -256,7 +253,7 @@ func (i *inquiry) tell() {
 }
 
 func (i *inquiry) release() {
-	i.request, i.decision, i.ctx, i.view, i.who, i.form = nil, nil, nil, nil, nil, nil
+	i.request, i.decision, i.ctx, i.view, i.who, i.form, i.need = nil, nil, nil, nil, nil, nil, nil
 	inquiries.Put(i)
 }
 

@@ -7,8 +7,9 @@ import (
 )
 
 // Header is one header field as received: the name in any case, the value with
-// whatever padding it came with.
-type Header struct{ Name, Value string }
+// whatever padding it came with. It is an alias so that a slice of them can be
+// shared with other packages.
+type Header = struct{ Name, Value string }
 
 // Request is an HTTP request as it came off the wire. Parse and Verify only read
 // it; it must stay unchanged for as long as the Credential or Verified made from
