@@ -49,7 +49,7 @@ test-peers: ## run the tests of the nested modules that need nothing installed
 
 test-e2e: build gateway previous ## run the tests with a real S3 server and real clients
 	$(GO) vet -C e2e ./...
-	DOORWARD_VERSITYGW=$(CURDIR)/$(BIN)/versitygw $(GO) test -count=1 -run '^TestConformance$$' ./api
+	DOORWARD_VERSITYGW=$(CURDIR)/$(BIN)/versitygw $(GO) test -count=1 -run '^(TestConformance|TestStockGateway)$$' ./api ./sidecar/versitygw
 	DOORWARD_VERSITYGW=$(CURDIR)/$(BIN)/versitygw $(GO) test -C bench -count=1 ./gateway
 	$(GO) test -C e2e -count=1 -timeout 15m ./...
 

@@ -19,7 +19,7 @@ import (
 )
 
 // TestStockGateway starts the versitygw binary named by DOORWARD_VERSITYGW and lets
-// it ask on every request. make test sets it.
+// it ask on every request. make test-e2e sets it.
 func TestStockGateway(t *testing.T) {
 	binary := os.Getenv("DOORWARD_VERSITYGW")
 	if binary == "" {
