@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	hraft "github.com/hashicorp/raft"
@@ -192,9 +193,8 @@ func await(ctx context.Context, n *Node, f hraft.Future) error {
 }
 
 // Transfer hands leadership to another voter, the most up to date one if id is
-// empty, and returns once this node leads no longer. If that fails in the middle
-// the library may refuse every write from then on (hashicorp/raft#696); the node
-// then notices and stops with [ErrRestart].
+// empty, and returns once this node leads no longer. For half a minute after one that
+// failed another is refused with [ErrMember], unless there was an election meanwhile.
 func (n *Node) Transfer(ctx context.Context, id string) error {
 	r, err := n.ready()
 	if err != nil {
@@ -202,6 +202,10 @@ func (n *Node) Transfer(ctx context.Context, id string) error {
 	}
 	if r.State() != hraft.Leader {
 		return ErrNotLeader
+	}
+	term := r.CurrentTerm()
+	if left := n.handOver.wait(term); left > 0 {
+		return fmt.Errorf("%w: transfer: the one before failed and may still be under way; try again in %v", ErrMember, left.Round(time.Second))
 	}
 	var future hraft.Future
 	if id == "" {
@@ -214,9 +218,41 @@ func (n *Node) Transfer(ctx context.Context, id string) error {
 		future = r.LeadershipTransferToServer(hraft.ServerID(id), joinAddress(id, address))
 	}
 	if err := await(ctx, n, future); err != nil {
+		n.handOver.failed(term)
 		return fmt.Errorf("%w: transfer: %w", ErrMember, err)
 	}
 	return nil
+}
+
+// handOverPause is how long a request to a member that does not answer may take.
+const handOverPause = 30 * time.Second
+
+// handOver spaces transfers out. One that gave up leaves a question with the goroutine
+// that replicates to the heir, which may be waiting for the network. If another comes
+// before that has read it, and then an election, the library takes the transfer for one
+// that goes on, for ever, and refuses every write when this node leads again
+// (hashicorp/raft#696). Should it come to that all the same, the node stops with
+// [ErrRestart].
+type handOver struct {
+	mu   sync.Mutex
+	term uint64
+	at   time.Time // when one failed in that term
+}
+
+func (h *handOver) failed(term uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.term, h.at = term, time.Now()
+}
+
+// wait returns how long it takes until a transfer may be tried in a term.
+func (h *handOver) wait(term uint64) time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.term != term {
+		return 0
+	}
+	return handOverPause - time.Since(h.at)
 }
 
 func (n *Node) addressOf(id string) (string, bool) {

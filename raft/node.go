@@ -51,6 +51,8 @@ type Node struct {
 	reads   *readRounds
 	changes *notifier
 	contact contact
+
+	handOver handOver
 }
 
 // Open makes a node from its data directory. It refuses, with an error that says
@@ -180,6 +182,7 @@ func (n *Node) run(ctx context.Context) error {
 func (n *Node) start() (err error) {
 	defer func() {
 		if trouble := recover(); trouble != nil {
+			n.transport.Close()
 			err = fmt.Errorf("raft: start: %v", trouble)
 		}
 	}()

@@ -1,11 +1,82 @@
 package raft
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
+	"net"
 	"testing"
+	"time"
 
 	hraft "github.com/hashicorp/raft"
 )
+
+// loopback is a [Network] of TCP connections on this host.
+type loopback struct{ net.Listener }
+
+func (loopback) DialPeer(ctx context.Context, id, address string) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", address)
+}
+
+// everybody lets all requests in.
+type everybody struct{}
+
+func (everybody) admitted() bool                       { return true }
+func (everybody) onlyInSnapshot(uint64) (uint64, bool) { return 0, false }
+
+// TestHeartbeatsGoToTheMainGoroutine is hashicorp/raft#695: the library handles them on
+// the goroutine of their connection, beside the one that owns the term.
+func TestHeartbeatsGoToTheMainGoroutine(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		register func(*serialTransport, func(hraft.RPC))
+		beside   bool
+	}{
+		{"through the guard", func(t *serialTransport, f func(hraft.RPC)) { t.SetHeartbeatHandler(f) }, false},
+		{"without it", func(t *serialTransport, f func(hraft.RPC)) { t.NetworkTransport.SetHeartbeatHandler(f) }, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			start := func(id string) *serialTransport {
+				l, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					t.Fatal(err)
+				}
+				s := newTransport(loopback{l}, id, everybody{}, newSlogger(slog.New(slog.DiscardHandler))).(*serialTransport)
+				t.Cleanup(func() { s.Close() })
+				return s
+			}
+			a, b := start("a"), start("b")
+			beside := make(chan bool, 2)
+			answer := func(where bool) func(hraft.RPC) {
+				return func(r hraft.RPC) {
+					beside <- where
+					r.Respond(&hraft.AppendEntriesResponse{}, nil)
+				}
+			}
+			c.register(b, answer(true))
+			go func() { // the library's main goroutine
+				select {
+				case r := <-b.Consumer():
+					answer(false)(r)
+				case <-t.Context().Done():
+				}
+			}()
+			heartbeat := &hraft.AppendEntriesRequest{RPCHeader: hraft.RPCHeader{ProtocolVersion: 3, ID: []byte("a"), Addr: []byte(a.LocalAddr())}, Term: 1, Leader: []byte(a.LocalAddr())}
+			if err := a.AppendEntries("b", b.LocalAddr(), heartbeat, &hraft.AppendEntriesResponse{}); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case got := <-beside:
+				if got != c.beside {
+					t.Errorf("handled beside the main goroutine: %t, want %t", got, c.beside)
+				}
+			case <-time.After(time.Minute):
+				t.Error("the heartbeat never arrived")
+			}
+		})
+	}
+}
 
 func TestEntriesBehindASnapshotBeginALog(t *testing.T) {
 	const last = 10 // the snapshot ends with

@@ -228,8 +228,10 @@ func (w *World) compare() bool {
 	}
 	for _, n := range w.nodes {
 		at, err := n.WaitFor(w.t.Context(), v.Index())
-		if errors.Is(err, cluster.ErrUnavailable) {
-			at, err = n.WaitFor(w.t.Context(), v.Index()) // a snapshot may take a while
+		// A leader that has failed to reach a node pauses for ten seconds in the end, and a
+		// snapshot may take a while.
+		for tries := 0; tries < 5 && errors.Is(err, cluster.ErrUnavailable); tries++ {
+			at, err = n.WaitFor(w.t.Context(), v.Index())
 		}
 		switch {
 		case err != nil:

@@ -414,7 +414,8 @@ func TestTwoStoresNeverBecomeOne(t *testing.T) {
 }
 
 // TestRandomFaults draws schedules of faults from seeds. DOORWARD_SCHEDULES says how
-// many, DOORWARD_SEED where to begin: a seed that failed is run again by naming it.
+// many, DOORWARD_SEED where to begin: a seed that failed is run again by naming it, with
+// one schedule.
 func TestRandomFaults(t *testing.T) {
 	count := uint64(30)
 	if testing.Short() {
@@ -431,9 +432,15 @@ func TestRandomFaults(t *testing.T) {
 			}, func(t *testing.T, w *World) {
 				random := rand.New(rand.NewPCG(seed, 0))
 				for range 8 {
-					undo := harm(w, random)
-					time.Sleep(time.Duration(random.IntN(4000)) * time.Millisecond)
-					undo()
+					var undo []func()
+					for range 1 + random.IntN(2) { // two at once may leave no majority
+						undo = append(undo, harm(w, random))
+						time.Sleep(time.Duration(random.IntN(2000)) * time.Millisecond)
+					}
+					time.Sleep(time.Duration(random.IntN(2000)) * time.Millisecond)
+					for _, f := range undo {
+						f()
+					}
 					time.Sleep(time.Duration(random.IntN(3000)) * time.Millisecond)
 				}
 			})
@@ -460,12 +467,17 @@ func fromEnvironment(t *testing.T, variable string, otherwise uint64) uint64 {
 func harm(w *World, random *rand.Rand) (undo func()) {
 	victim := w.nodes[random.IntN(len(w.nodes))]
 	other := w.Others(victim)[random.IntN(len(w.nodes)-1)]
+	kind := random.IntN(11)
+	if !victim.running() {
+		return func() {} // by the harm before
+	}
 	revive := func() {
 		if !victim.running() {
+			victim.FailDisk(nil) // or it would not start
 			victim.Restart()
 		}
 	}
-	switch random.IntN(8) {
+	switch kind {
 	case 0:
 		victim.Crash()
 		return revive
@@ -487,8 +499,41 @@ func harm(w *World, random *rand.Rand) (undo func()) {
 	case 7:
 		victim.SlowDisk(200 * time.Millisecond)
 		return func() { victim.SlowDisk(0) }
+	case 8:
+		victim.FillDisk(1 << 20)
+		return func() { victim.FillDisk(plentyOfRoom) }
+	case 9:
+		victim.SetClock(time.Duration(1-2*random.IntN(2)) * time.Hour)
+		return func() { victim.SetClock(0) }
+	case 10:
+		return flap(w, victim, other)
 	}
 	return w.Heal
+}
+
+// flap cuts and mends a link three times a second.
+func flap(w *World, a, b *Node) (undo func()) {
+	stop := make(chan struct{})
+	var flapping sync.WaitGroup
+	flapping.Go(func() {
+		for cut := true; ; cut = !cut {
+			if cut {
+				w.Cut(a, b)
+			} else {
+				w.Mend(a, b)
+			}
+			select {
+			case <-stop:
+				return
+			case <-time.After(300 * time.Millisecond):
+			}
+		}
+	})
+	return func() {
+		close(stop)
+		flapping.Wait()
+		w.Mend(a, b)
+	}
 }
 
 func TestCommandsBeyondTheLimitAreRefusedAndNeverLost(t *testing.T) {
