@@ -163,18 +163,20 @@ func (n *Node) run(ctx context.Context) error {
 	}
 	close(n.running)
 
-	var loops sync.WaitGroup
+	var loops, watching sync.WaitGroup
 	background, stop := context.WithCancel(context.Background())
-	for _, loop := range []func(context.Context){n.proposeLoop, n.completeLoop, n.readLoop, n.watch, n.observe} {
+	for _, loop := range []func(context.Context){n.proposeLoop, n.completeLoop, n.readLoop, n.observe} {
 		loops.Go(func() { loop(background) }) // stopped below, all by background
 	}
+	watched, unwatch := context.WithCancel(context.Background())
+	watching.Go(func() { n.watch(watched) }) // stopped last: a disk may hang at the end too
 	select {
 	case <-ctx.Done():
 	case <-n.failed:
 	}
 	close(n.stopping)
 	stop()
-	return n.stop(&loops)
+	return n.stop(&loops, func() { unwatch(); watching.Wait() })
 }
 
 // start creates the library's instance. It panics at errors of the disk that it
@@ -213,41 +215,39 @@ func (n *Node) libraryConfig() *hraft.Config {
 // stop ends everything that run started. The loops finish first, while the library
 // still answers what they have asked; a leader without a majority answers at the
 // end of its lease.
-func (n *Node) stop(loops *sync.WaitGroup) error {
-	failure := n.reason()
-	if failure != nil {
-		// Silence is what lets the others elect a leader.
-		n.transport.Close()
-	}
+func (n *Node) stop(loops *sync.WaitGroup, unwatch func()) error {
 	finished := make(chan error, 1)
 	go func() { // ends by itself, unless the disk hangs for ever
 		defer close(n.stopped)
 		// A library that has lost its main goroutine answers nobody, until it is shut
 		// down; and then not those whose question it had not read.
-		waitAtMost(loops, 4*n.cfg.Lease, failure != nil)
+		n.waitUnlessFailed(loops, 4*n.cfg.Lease)
 		n.raft.Shutdown()
 		close(n.gone)
 		loops.Wait()
 		err := n.raft.Shutdown().Error()
+		unwatch()
 		n.transport.Close()
 		finished <- errors.Join(err, n.closeStores())
 	}()
-	if failure == nil {
-		return <-finished
-	}
 	select {
-	case <-finished:
-	case <-time.After(time.Second):
+	case err := <-finished:
+		if n.reason() == nil {
+			return err
+		}
+	case <-n.failed:
+		// Silence is what lets the others elect a leader.
+		n.transport.Close()
+		select {
+		case <-finished:
+		case <-time.After(time.Second):
+		}
 	}
-	return failure
+	return n.reason()
 }
 
-// waitAtMost waits for loops, for ever or for a limited time.
-func waitAtMost(loops *sync.WaitGroup, limit time.Duration, limited bool) {
-	if !limited {
-		loops.Wait()
-		return
-	}
+// waitUnlessFailed waits for loops, and of a node that has failed only so long.
+func (n *Node) waitUnlessFailed(loops *sync.WaitGroup, limit time.Duration) {
 	done := make(chan struct{})
 	go func() { // ends with the loops
 		loops.Wait()
@@ -255,7 +255,11 @@ func waitAtMost(loops *sync.WaitGroup, limit time.Duration, limited bool) {
 	}()
 	select {
 	case <-done:
-	case <-time.After(limit):
+	case <-n.failed:
+		select {
+		case <-done:
+		case <-time.After(limit):
+		}
 	}
 }
 

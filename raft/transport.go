@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -70,6 +71,7 @@ type serialTransport struct {
 	gate     gate
 	requests chan hraft.RPC
 	closed   chan struct{}
+	once     sync.Once // closes
 }
 
 // gate is what has to be known of a node to let the requests of others in.
@@ -132,16 +134,14 @@ func beginAfter(r *hraft.AppendEntriesRequest, last uint64) {
 	r.PrevLogEntry, r.PrevLogTerm = 0, 0
 }
 
-// Close ends all connections. It is safe to call twice.
-func (t *serialTransport) Close() error {
-	select {
-	case <-t.closed:
-		return nil
-	default:
+// Close ends all connections. It may be called again, and at the same time.
+func (t *serialTransport) Close() (err error) {
+	t.once.Do(func() {
 		close(t.closed)
-	}
-	t.CloseStreams()
-	return t.NetworkTransport.Close()
+		t.CloseStreams()
+		err = t.NetworkTransport.Close()
+	})
+	return err
 }
 
 // stream adapts a [Network] to the library.

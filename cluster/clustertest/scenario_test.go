@@ -150,6 +150,22 @@ func TestLeaderWithAHungDiskIsReplacedWithin3500ms(t *testing.T) {
 	})
 }
 
+func TestLeaderThatIsStoppedWhileItsDiskHangsEndsAndIsReplaced(t *testing.T) {
+	in(t, 3, nil, func(t *testing.T, w *World) {
+		hung := w.Leader()
+		time.Sleep(10 * time.Second)
+		defer hung.HangDisk()()
+		go hung.Do(t.Context(), createUser("unanswered"))
+		time.Sleep(10 * time.Millisecond)
+		hung.cancel()
+		w.Others(hung)[0].MustCreate("after")
+		<-hung.done
+		if !errors.Is(hung.err, raft.ErrDiskStalled) {
+			t.Errorf("the node: %v, want ErrDiskStalled", hung.err)
+		}
+	})
+}
+
 func TestFollowerWithAHungDiskDelaysNobodyAndCatchesUp(t *testing.T) {
 	in(t, 3, nil, func(t *testing.T, w *World) {
 		leader, slow := w.Leader(), w.Follower()

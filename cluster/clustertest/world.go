@@ -281,10 +281,11 @@ func (n *Node) Crash() {
 	}
 }
 
-// Stop ends a node as an operator does.
+// Stop ends a node as an operator does. What its disk still has to do is not waited for.
 func (n *Node) Stop() {
 	n.cancel()
 	<-n.done
+	n.disk.release()
 	n.Node.Close()
 }
 
@@ -307,16 +308,19 @@ func (n *Node) Wipe() {
 
 // HangDisk makes every operation of the disk wait until the result is called.
 func (n *Node) HangDisk() (release func()) {
-	hang := make(chan struct{})
 	n.disk.mu.Lock()
 	defer n.disk.mu.Unlock()
-	n.disk.hang = hang
-	return sync.OnceFunc(func() {
-		n.disk.mu.Lock()
-		defer n.disk.mu.Unlock()
-		n.disk.hang = nil
-		close(hang)
-	})
+	n.disk.hang = make(chan struct{})
+	return n.disk.release
+}
+
+func (d *diskState) release() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.hang != nil {
+		close(d.hang)
+		d.hang = nil
+	}
 }
 
 // SlowDisk makes every operation of the disk take that much longer.
@@ -343,12 +347,7 @@ func (n *Node) SetClock(d time.Duration) { n.skew.Store(int64(d)) }
 func (w *World) end() {
 	w.StopLoad()
 	for _, n := range w.nodes {
-		n.disk.mu.Lock()
-		if n.disk.hang != nil {
-			close(n.disk.hang)
-			n.disk.hang = nil
-		}
-		n.disk.mu.Unlock()
+		n.disk.release()
 		n.cancel()
 	}
 	for _, n := range w.nodes {
