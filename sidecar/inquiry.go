@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/authz"
+	"github.com/doorward/doorward/authz/head"
 	"github.com/doorward/doorward/authz/s3"
 	"github.com/doorward/doorward/authz/sigv4"
 	"github.com/doorward/doorward/iam"
@@ -33,7 +34,8 @@ type inquiry struct {
 	mapped s3.Request
 	result s3.Result
 
-	text     []byte // of the token
+	fields   []head.Field // of the headers
+	text     []byte       // of the token
 	context  authz.Context
 	question authz.Request
 	need     *s3.Need      // that the context is about, nil if it is about none
@@ -58,7 +60,8 @@ func (i *inquiry) now() iam.Time { return iam.At(i.began) }
 // parse reads what the request claims about who signed it.
 func (i *inquiry) parse(q *Request) (err error) {
 	i.request = q
-	i.signed = sigv4.Request{Method: q.Method, Target: q.Target, Headers: q.Headers, Body: q.BodyHash}
+	i.fields = head.Read(i.fields[:0], q.Headers)
+	i.signed = sigv4.Request{Method: q.Method, Target: q.Target, Headers: q.Headers, Fields: i.fields, Body: q.BodyHash}
 	if i.claim, err = i.authorizer.rules.Parse(&i.signed, i.now()); err != nil {
 		return err
 	}
@@ -95,7 +98,7 @@ var errNoForm = errors.New("the body of the form is needed")
 func (i *inquiry) name() error {
 	q := i.request
 	i.mapped = s3.Request{
-		Method: q.Method, Target: q.Target, Headers: q.Headers,
+		Method: q.Method, Target: q.Target, Headers: q.Headers, Fields: i.fields,
 		Secure: q.Secure, TLSVersion: q.TLSVersion, RemoteAddr: q.Remote, Now: i.now(),
 		HasBody: q.HasBody, Body: q.Body,
 		Signature: s3.Signature{AuthType: i.proof.AuthType(), Age: i.proof.Age().Milliseconds()},

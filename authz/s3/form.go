@@ -2,6 +2,7 @@ package s3
 
 import (
 	"github.com/doorward/doorward/authz/form"
+	"github.com/doorward/doorward/authz/head"
 	"github.com/doorward/doorward/iam"
 )
 
@@ -32,8 +33,8 @@ func (r *Result) readForm(posted *form.Form) error {
 }
 
 func (r *Result) readFormHeader(name, value string) error {
-	f, found, exact := headerField(name)
-	if !found || name[0] != 'x' {
+	f, exact := headerField(head.Of(name))
+	if f == 0 || name[0] != 'x' {
 		return nil
 	}
 	if !exact || f == field(KeyCopySource) {

@@ -1,9 +1,9 @@
 package s3
 
 import (
-	"net/textproto"
 	"strings"
 
+	"github.com/doorward/doorward/authz/head"
 	"github.com/doorward/doorward/iam"
 )
 
@@ -78,84 +78,41 @@ var headers = [...]struct {
 	{"x-amz-website-redirect-location", field(KeyWebsiteRedirectLocation)},
 }
 
-// canonicalNames are the names of headers as Go writes them, the other usual
-// spelling.
-var canonicalNames = func() (names [len(headers)]string) {
-	for i, h := range headers {
-		names[i] = textproto.CanonicalMIMEHeaderKey(h.name)
+// headerFields finds the field of a header that is read, zero for any other.
+var headerFields = func() (table [head.Fields]field) {
+	for _, h := range headers {
+		table[head.Of(h.name)] = h.field
 	}
-	return names
+	table[0] = 0
+	return table
 }()
 
-// numSlots is the size of the hash tables of names: what a uint8 counts, so that
+// numSlots is the size of the hash table of parameters: what a uint8 counts, so that
 // an index wraps by itself.
 const numSlots = 256
 
-// headerSlots finds a header by length, first and last letter: an open hash table
-// of indexes into headers, plus one.
-var headerSlots = func() (slots [numSlots]uint8) {
-	for i, h := range headers {
-		at := nameHash(h.name)
-		for slots[at] != 0 {
-			at++
-		}
-		slots[at] = uint8(i) + 1
-	}
-	return slots
-}()
-
-// nameHash returns the slot at which a name, in any case, is looked for first. The
-// factors were searched for: with them nearly every name is found at once.
+// nameHash returns the slot at which a parameter is looked for first. The factors were
+// searched for: with them nearly every name is found at once.
 func nameHash(name string) uint8 {
 	first, last := lowerByte(name[0]), lowerByte(name[len(name)-1])
 	return uint8(len(name))*133 + first*49 + last*67
 }
 
-// headerField returns the field of a header name in any case. A name that is
-// spelled with _ for - is found but not exact: servers behind CGI-like layers
-// cannot tell the two apart.
-func headerField(name string) (f field, found, exact bool) {
-	if name == "" {
-		return 0, false, false
-	}
-	for at := nameHash(name); headerSlots[at] != 0; at++ {
-		i := headerSlots[at] - 1
-		if name == headers[i].name || name == canonicalNames[i] {
-			return headers[i].field, true, true
-		}
-		if same, exact := sameHeader(name, headers[i].name); same {
-			return headers[i].field, true, exact
-		}
-	}
-	return 0, false, false
+// headerField returns the field of a header, zero if it is not read. A name that is
+// spelled with _ for - is found but not exact: servers behind CGI-like layers cannot
+// tell the two apart.
+func headerField(h head.Field) (f field, exact bool) {
+	return headerFields[h&^head.Misspelt], h < head.Misspelt
 }
 
-func sameHeader(name, want string) (same, exact bool) {
-	if len(name) != len(want) {
-		return false, false
-	}
-	exact = true
-	for i := range len(name) {
-		c := lowerByte(name[i])
-		if c == '_' && want[i] == '-' {
-			exact = false
+// readHeaders takes the values of the headers that are read, given what each is.
+func (r *Result) readHeaders(list []Header, names []head.Field) error {
+	for i, name := range names {
+		f, exact := headerField(name)
+		if f == 0 {
 			continue
 		}
-		if c != want[i] {
-			return false, false
-		}
-	}
-	return true, exact
-}
-
-// readHeaders takes the values of the headers that are read.
-func (r *Result) readHeaders(list []Header) error {
-	for i := range list {
 		h := &list[i]
-		f, found, exact := headerField(h.Name)
-		if !found {
-			continue
-		}
 		if !exact {
 			return iam.Errorf(InvalidArgument, "header %s is spelled with an underscore", h.Name)
 		}

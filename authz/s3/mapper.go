@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/doorward/doorward/authz/head"
 )
 
 // Config says under which names the S3 service is reached.
@@ -59,7 +61,12 @@ func (m *Mapper) Map(req *Request, res *Result) error {
 }
 
 func (m *Mapper) describe(req *Request, res *Result) error {
-	if err := res.readHeaders(req.Headers); err != nil {
+	names := req.Fields
+	if len(names) != len(req.Headers) {
+		res.fields = head.Read(res.fields[:0], req.Headers)
+		names = res.fields
+	}
+	if err := res.readHeaders(req.Headers, names); err != nil {
 		return err
 	}
 	path, query, err := splitTarget(req.Target)

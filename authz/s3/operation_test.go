@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/doorward/doorward/authz/head"
 )
 
 func TestTableIsConsistent(t *testing.T) {
@@ -121,6 +123,14 @@ func TestEveryKeyHasASource(t *testing.T) {
 					t.Errorf("%s of %s takes keys without source: %s", a.Name(), op.name, keyList(missing))
 				}
 			}
+		}
+	}
+}
+
+func TestEveryHeaderThatIsReadIsFoundByItsName(t *testing.T) {
+	for _, h := range headers {
+		if f, exact := headerField(head.Of(h.name)); f != h.field || !exact {
+			t.Errorf("%s is field %d, want %d", h.name, f, h.field)
 		}
 	}
 }

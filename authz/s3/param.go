@@ -146,7 +146,7 @@ const ordinaryParam = numParams
 var (
 	paramIDs     = make(map[string]param)
 	paramSpelled = make(map[string]string) // in small letters to as S3 spells it
-	// paramSlots finds a parameter as headerSlots finds a header.
+	// paramSlots finds a parameter: an open hash table.
 	paramSlots [numSlots]struct {
 		name string
 		id   param

@@ -3,6 +3,7 @@ package s3
 import (
 	"strings"
 
+	"github.com/doorward/doorward/authz/head"
 	"github.com/doorward/doorward/iam"
 )
 
@@ -34,7 +35,7 @@ func (r *Result) readQuery(query, method string) error {
 
 func (r *Result) readParam(name, raw string) error {
 	if name != "" && lowerByte(name[0]) == 'x' {
-		if f, found, exact := headerField(name); found {
+		if f, exact := headerField(head.Of(name)); f != 0 {
 			return r.readMovedHeader(f, exact, name, raw)
 		}
 		if len(name) > 6 && equalFold(name[:6], "x-amz-") {

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/doorward/doorward/authz/form"
+	"github.com/doorward/doorward/authz/head"
 	"github.com/doorward/doorward/iam"
 )
 
@@ -27,6 +28,9 @@ type Request struct {
 	Host string
 	// Headers are the header lines in the order received.
 	Headers []Header
+	// Fields are what [head.Read] says of Headers, where the caller needs it too;
+	// otherwise empty.
+	Fields []head.Field
 
 	// Secure says that the client's connection to the listener used TLS.
 	Secure bool

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/doorward/doorward/authz/head"
 )
 
 // Style is how a request names its bucket.
@@ -114,6 +116,7 @@ type Result struct {
 	// SignatureAge is the typed value of s3:signatureAge, in milliseconds.
 	SignatureAge int64
 
+	fields  []head.Field // of the headers, where the caller does not say
 	text    text
 	target  place
 	source  place

@@ -100,6 +100,9 @@ func (m *Mapper) bucketOfHost(host string) (string, Style) {
 // looks like a host name or an address.
 func hostName(authority string) (string, bool) {
 	host := authority
+	if only(host, nameByte) { // as nearly all are
+		return host, plainEnds(host)
+	}
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && strings.IndexByte(host[i:], ']') < 0 {
 		if !only(host[i+1:], digitByte) {
 			return "", false
@@ -110,7 +113,12 @@ func hostName(authority string) (string, bool) {
 		inner, ok = strings.CutSuffix(inner, "]")
 		return host, ok && only(inner, addressByte)
 	}
-	return host, host != "" && host[0] != '.' && host[len(host)-1] != '.' && only(host, nameByte)
+	return host, plainEnds(host) && only(host, nameByte)
+}
+
+// plainEnds reports whether a host name begins and ends with something.
+func plainEnds(host string) bool {
+	return host != "" && host[0] != '.' && host[len(host)-1] != '.'
 }
 
 // locateAt takes a decoded bucket name and a raw key.

@@ -101,8 +101,7 @@ func newVerification(r Request, secret, region string, at time.Time) *verificati
 	}
 	day := DeriveDayKey(secret, c.Scope())
 	h := newHasher()
-	path, query := splitTarget(r.Target)
-	h.scanQuery(query, new(params))
+	path, _ := h.readHead(&v.req)
 	if err := h.canonicalise(&c, path); err != nil {
 		panic(err)
 	}

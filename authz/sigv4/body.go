@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"hash"
 	"io"
+
+	"github.com/doorward/doorward/authz/head"
 )
 
 // Body reads the body of a verified request. It ends with io.EOF only if
@@ -31,11 +33,10 @@ func NewBody(v *Verified, key *SigningKey, body io.Reader) (*Body, error) {
 	if c.form != nil || c.req == nil {
 		return nil, c.internal("the body of a form is read with Form.File, that of an attested request by the server itself")
 	}
-	var f fields
-	f.scan(c.req.Headers)
+	f := scanned(c.req.Headers)
 	switch c.body {
 	case BodySigned, BodyUnsigned:
-		return newPlainBody(c, f.contentLength, body)
+		return newPlainBody(c, f.value(head.ContentLength), body)
 	case BodyStreaming, BodyStreamingTrailer, BodyStreamingECDSA, BodyStreamingECDSATrailer:
 		chain, err := v.Chain(key)
 		if err != nil {

@@ -13,8 +13,8 @@ import (
 // names.
 func canonicalOf(r Request, service Service, keepDots bool, names []string, payload string) (string, error) {
 	h := newHasher()
-	path, query := splitTarget(r.Target)
-	if !h.scanQuery(query, new(params)) {
+	path, ok := h.readHead(&r)
+	if !ok {
 		return "", invalidURI()
 	}
 	c := Credential{req: &r, kind: HeaderSigned, query: service != S3, keepDots: keepDots,

@@ -83,7 +83,7 @@ func (c *Chain) next(kind string, chunk bool, sum [32]byte, signature string) er
 	if chunk {
 		h.message = append(append(h.message, emptySHA256...), '\n')
 	}
-	h.message = appendHex(h.message, sum[:])
+	h.message = appendHex(h.message, &sum)
 	holds := false
 	if c.public != nil {
 		if len(signature) <= maxECDSA {

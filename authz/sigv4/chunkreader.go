@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/doorward/doorward/authz/head"
 	"github.com/doorward/doorward/iam"
 )
 
@@ -39,10 +40,11 @@ type chunkedBody struct {
 }
 
 func newChunkedBody(c *Credential, f *fields, chain *Chain, src io.Reader) (*Body, error) {
-	if f.decodedLength == "" {
+	length := f.value(head.DecodedContentLength)
+	if length == "" {
 		return nil, errorf(MissingContentLength, "You must provide the x-amz-decoded-content-length HTTP header.")
 	}
-	left, ok := parseLength(f.decodedLength)
+	left, ok := parseLength(length)
 	if !ok {
 		return nil, errorf(InvalidRequest, "x-amz-decoded-content-length must be a decimal number of bytes.")
 	}
@@ -51,7 +53,7 @@ func newChunkedBody(c *Credential, f *fields, chain *Chain, src io.Reader) (*Bod
 		b.digest = sha256.New()
 	}
 	var err error
-	b.trailer, err = newTrailer(c.body, f.trailer)
+	b.trailer, err = newTrailer(c.body, f.value(head.Trailer))
 	return &Body{mode: b}, err
 }
 

@@ -1,104 +1,62 @@
 package sigv4
 
-import "strings"
+import "github.com/doorward/doorward/authz/head"
 
-// fieldSet is a set of the header fields or query parameters that this package
-// reads, one bit each.
-type fieldSet uint16
-
-// fields are the header fields that decide how a request is verified, blanks
-// around the values removed.
+// fields are the header fields of a request, by name.
 type fields struct {
-	host, authorization, amzDate, date, token, payload, regionSet string
-	contentType, contentLength, decodedLength, trailer            string
-	seen, repeated                                                fieldSet
+	headers        []Header
+	seen, repeated head.Set
+	at             [head.Fields]uint16 // where the last of a name is, if it was seen
 }
 
-const (
-	fieldHost fieldSet = 1 << iota
-	fieldAuthorization
-	fieldAmzDate
-	fieldDate
-	fieldToken
-	fieldPayload
-	fieldRegionSet
-	fieldContentType
-	fieldContentLength
-	fieldDecodedLength
-	fieldTrailer
-)
-
-// scan collects the fields of headers.
-func (f *fields) scan(headers []Header) {
-	for i := range headers {
-		slot, bit := f.slot(headers[i].Name)
-		if slot == nil {
+// scan takes the fields of headers, given what each is.
+func (f *fields) scan(headers []Header, names []head.Field) {
+	f.headers = headers
+	for i, name := range names {
+		if name >= head.Misspelt || name == 0 {
 			continue
 		}
-		f.repeated |= f.seen & bit
-		f.seen |= bit
-		*slot = trimBlanks(headers[i].Value)
+		f.repeated |= f.seen & (1 << name)
+		f.seen |= 1 << name
+		f.at[name] = uint16(i)
 	}
 }
 
-// slot returns where a field named name goes, nil for the names that only the
-// canonical request needs. The spelling of net/http is tried first.
-func (f *fields) slot(name string) (*string, fieldSet) {
-	switch name {
-	case "Host":
-		return &f.host, fieldHost
-	case "Date":
-		return &f.date, fieldDate
-	case "X-Amz-Date":
-		return &f.amzDate, fieldAmzDate
-	case "Content-Type":
-		return &f.contentType, fieldContentType
-	case "Authorization":
-		return &f.authorization, fieldAuthorization
-	case "X-Amz-Trailer":
-		return &f.trailer, fieldTrailer
-	case "Content-Length":
-		return &f.contentLength, fieldContentLength
-	case "X-Amz-Region-Set":
-		return &f.regionSet, fieldRegionSet
-	case "X-Amz-Content-Sha256":
-		return &f.payload, fieldPayload
-	case "X-Amz-Security-Token":
-		return &f.token, fieldToken
-	case "X-Amz-Decoded-Content-Length":
-		return &f.decodedLength, fieldDecodedLength
-	}
-	if len(name) < len(spellings) {
-		for _, s := range spellings[len(name)] {
-			if equalFold(name, s.lower) {
-				return f.slot(s.usual)
-			}
-		}
-	}
-	return nil, 0
+// scanned returns the fields of headers.
+func scanned(headers []Header) (f fields) {
+	var names [64]head.Field // more are allocated
+	f.scan(headers, head.Read(names[:0], headers))
+	return f
 }
 
-// spelling is a field name as net/http spells it and in lower case.
-type spelling struct{ usual, lower string }
+func (f *fields) has(name head.Field) bool { return f.seen.Has(name) }
 
-// spellings holds the names of fields by their length.
-var spellings = func() (t [len("X-Amz-Decoded-Content-Length") + 1][]spelling) {
-	for _, name := range []string{"Host", "Date", "X-Amz-Date", "Content-Type", "Authorization", "X-Amz-Trailer",
-		"Content-Length", "X-Amz-Region-Set", "X-Amz-Content-Sha256", "X-Amz-Security-Token", "X-Amz-Decoded-Content-Length"} {
-		t[len(name)] = append(t[len(name)], spelling{name, strings.ToLower(name)})
+// value returns the last value of a field, blanks around it removed; it is empty if
+// there is none.
+func (f *fields) value(name head.Field) string {
+	if !f.has(name) {
+		return ""
 	}
-	return t
-}()
+	return trimBlanks(f.headers[f.at[name]].Value)
+}
+
+// once are the fields that decide about the signature or the body, and would count
+// once if they were there twice.
+var once = head.SetOf(head.Host, head.Authorization, head.AmzDate, head.SecurityToken, head.ContentSHA256, head.RegionSet,
+	head.ContentLength, head.DecodedContentLength, head.Trailer)
+
+// paramSet is a set of query parameters, one bit each.
+type paramSet uint16
 
 // params are the query parameters of a presigned URL, still percent-encoded.
 type params struct {
 	algorithm, credential, date, expires, signedHeaders, signature string
 	token, payload, regionSet                                      string
-	seen, repeated                                                 fieldSet
+	seen, repeated                                                 paramSet
 }
 
 const (
-	paramAlgorithm fieldSet = 1 << iota
+	paramAlgorithm paramSet = 1 << iota
 	paramCredential
 	paramDate
 	paramExpires
@@ -117,7 +75,7 @@ const (
 
 // add takes one parameter, the name in canonical form and the value as it was
 // sent, and returns the bit of the parameter, zero if it is not known.
-func (p *params) add(name, value string) fieldSet {
+func (p *params) add(name, value string) paramSet {
 	slot, bit := p.slot(name)
 	p.repeated |= p.seen & bit
 	p.seen |= bit
@@ -134,7 +92,7 @@ func (p *params) add(name, value string) fieldSet {
 // a header signature.
 func (p *params) missing() string {
 	for _, required := range [...]struct {
-		bit  fieldSet
+		bit  paramSet
 		name string
 	}{{paramCredential, "X-Amz-Credential"}, {paramDate, "X-Amz-Date"}, {paramSignedHeaders, "X-Amz-SignedHeaders"}, {paramSignature, "X-Amz-Signature"}} {
 		if p.seen&required.bit == 0 {
@@ -147,7 +105,7 @@ func (p *params) missing() string {
 // slot compares names case-sensitively, as S3 does. A name that is right but for
 // its case has a bit and no slot: it counts as a repetition, so that nobody who
 // reads the URL with other eyes sees a parameter that was not checked.
-func (p *params) slot(name string) (*string, fieldSet) {
+func (p *params) slot(name string) (*string, paramSet) {
 	switch name {
 	case "X-Amz-Algorithm":
 		return &p.algorithm, paramAlgorithm
@@ -176,7 +134,7 @@ func (p *params) slot(name string) (*string, fieldSet) {
 
 // misspelt returns the bit of the parameter that name is in another case. The
 // access key id of Signature Version 2 has its bit in every case.
-func misspelt(name string) fieldSet {
+func misspelt(name string) paramSet {
 	if equalFold(name, "awsaccesskeyid") {
 		return paramV2
 	}

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/doorward/doorward/authz/form"
+	"github.com/doorward/doorward/authz/head"
 	"github.com/doorward/doorward/iam"
 )
 
@@ -20,9 +21,8 @@ type Form struct {
 // ReadForm reads the fields of a browser form up to the file part, which File
 // then streams; see form.Read. An error is an *Error.
 func ReadForm(req *Request, body io.Reader) (*Form, error) {
-	var f fields
-	f.scan(req.Headers)
-	read, file, err := form.Read(f.contentType, body)
+	f := scanned(req.Headers)
+	read, file, err := form.Read(f.value(head.ContentType), body)
 	if err != nil {
 		return nil, formRefusal(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"hash"
 	"sync"
+
+	"github.com/doorward/doorward/authz/head"
 )
 
 // hashState is the chaining value of SHA-256 after one block.
@@ -46,11 +48,15 @@ type hasher struct {
 	mac    [sha256.Size]byte
 	outer  [sha256.BlockSize]byte // inner hash of an HMAC, and the padding behind it
 
-	canonical []byte // the canonical request
-	message   []byte // the string to sign
-	names     []byte // the decoded list of signed headers
-	text      []byte // the query parameters, encoded anew
-	spans     []span // where each lies in text
+	f         fields
+	p         params
+	fields    []head.Field // of the headers
+	own       []head.Field // memory for it, where the caller does not say
+	canonical []byte       // the canonical request
+	message   []byte       // the string to sign
+	names     []byte       // the decoded list of signed headers
+	text      []byte       // the query parameters, encoded anew
+	spans     []span       // where each lies in text
 }
 
 func newHasher() *hasher {
@@ -70,6 +76,18 @@ func newHasher() *hasher {
 
 var hashers = sync.Pool{New: func() any { return newHasher() }}
 
+// readHead takes the head of a request apart, once. It returns the raw path, and false if
+// the query is not well formed.
+func (h *hasher) readHead(req *Request) (path string, ok bool) {
+	if h.fields = req.Fields; len(h.fields) != len(req.Headers) {
+		h.own = head.Read(h.own[:0], req.Headers)
+		h.fields = h.own
+	}
+	h.f.scan(req.Headers, h.fields)
+	path, query := splitTarget(req.Target)
+	return path, h.scanQuery(query, &h.p)
+}
+
 // maxKept is how much of a buffer a pooled hasher keeps.
 const maxKept = 16 << 10
 
@@ -78,6 +96,7 @@ func (h *hasher) release() {
 	if cap(h.canonical)+cap(h.text) > maxKept {
 		h.canonical, h.text, h.spans = nil, nil, nil
 	}
+	h.f, h.p, h.fields = fields{}, params{}, nil
 	hashers.Put(h)
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/authz/form"
+	"github.com/doorward/doorward/authz/head"
 	"github.com/doorward/doorward/iam"
 )
 
@@ -38,8 +39,8 @@ func (r *Rules) Parse(req *Request, now iam.Time) (c Credential, err error) {
 	c = Credential{req: req, now: now, query: r.Services[0] != S3, keepDots: r.KeepDotSegments}
 	h := hashers.Get().(*hasher)
 	defer h.release()
-	p := parser{rules: r}
-	if err := p.parse(&c, h); err != nil {
+	p := parser{rules: r, hasher: h}
+	if err := p.parse(&c); err != nil {
 		return Credential{}, err
 	}
 	return c, nil
@@ -48,24 +49,22 @@ func (r *Rules) Parse(req *Request, now iam.Time) (c Credential, err error) {
 // parser is the working memory of one Parse.
 type parser struct {
 	rules *Rules
-	f     fields
-	p     params
+	*hasher
 }
 
-func (p *parser) parse(c *Credential, h *hasher) error {
+func (p *parser) parse(c *Credential) error {
 	if len(c.req.Headers) > MaxHeaders {
 		return errorf(RequestHeaderSectionTooLarge, "The request has %d header fields; at most %d are accepted.",
 			len(c.req.Headers), MaxHeaders)
 	}
-	path, query := splitTarget(c.req.Target)
-	if !h.scanQuery(query, &p.p) {
+	path, ok := p.readHead(c.req)
+	if !ok {
 		return invalidURI()
 	}
-	p.f.scan(c.req.Headers)
 	if err := p.form(c); err != nil {
 		return err
 	}
-	c.payload = p.f.payload
+	c.payload = p.f.value(head.ContentSHA256)
 	switch c.kind {
 	case HeaderSigned:
 		if err := p.header(c); err != nil {
@@ -79,16 +78,16 @@ func (p *parser) parse(c *Credential, h *hasher) error {
 		c.body = anonymousBody(c.payload)
 		return p.repeated(InvalidRequest)
 	}
-	return h.canonicalise(c, path)
+	return p.canonicalise(c, path)
 }
 
 // form settles which one form of credential the request has.
 func (p *parser) form(c *Credential) error {
-	header := p.f.seen&fieldAuthorization != 0
+	header := p.f.has(head.Authorization)
 	presigned := p.p.seen&paramsTelling != 0
 	v2 := p.p.seen&paramV2 != 0
 	switch {
-	case p.f.repeated&fieldAuthorization != 0, header && presigned, header && v2, presigned && v2:
+	case p.f.repeated.Has(head.Authorization), header && presigned, header && v2, presigned && v2:
 		return c.mixed()
 	case v2:
 		return c.signatureV2()
@@ -96,7 +95,7 @@ func (p *parser) form(c *Credential) error {
 		c.kind = HeaderSigned
 	case presigned:
 		c.kind = Presigned
-	case !c.query && c.req.Method == "POST" && form.Is(p.f.contentType):
+	case !c.query && c.req.Method == "POST" && form.Is(p.f.value(head.ContentType)):
 		c.kind = PostForm
 	default:
 		c.kind = Anonymous
@@ -119,18 +118,18 @@ func (p *parser) header(c *Credential) error {
 	if err := p.repeated(iam.SignatureDoesNotMatch); err != nil {
 		return err
 	}
-	c.token = p.f.token
-	if !c.query && p.f.seen&fieldPayload == 0 {
+	c.token = p.f.value(head.SecurityToken)
+	if !c.query && !p.f.has(head.ContentSHA256) {
 		return errorf(InvalidRequest, "Missing required header for this request: x-amz-content-sha256")
 	}
 	c.body = c.coverage()
-	return p.regions(c, p.f.regionSet)
+	return p.regions(c, p.f.value(head.RegionSet))
 }
 
 // repeated refuses a request in which a field that decides about the signature or
 // the body is there twice, since it would count once.
 func (p *parser) repeated(code iam.Code) error {
-	if p.f.repeated&^(fieldDate|fieldContentType) == 0 {
+	if p.f.repeated&once == 0 {
 		return nil
 	}
 	return errorf(code, "A header field that decides about the request was sent twice; send it once.")
@@ -140,18 +139,19 @@ func (p *parser) repeated(code iam.Code) error {
 func (p *parser) signedDate(c *Credential) error {
 	ok := false
 	switch {
-	case p.f.seen&fieldAmzDate != 0:
-		c.date = p.f.amzDate
-		c.signedAt, ok = parseBasicISO(p.f.amzDate)
-	case p.f.seen&fieldDate != 0:
+	case p.f.has(head.AmzDate):
+		c.date = p.f.value(head.AmzDate)
+		c.signedAt, ok = parseBasicISO(c.date)
+	case p.f.has(head.Date):
 		c.dateHeader = true
-		c.signedAt, c.date, ok = parseDateHeader(p.f.date)
+		c.signedAt, c.date, ok = parseDateHeader(p.f.value(head.Date))
 	}
+	sent := func() string { return cmp.Or(p.f.value(head.AmzDate), p.f.value(head.Date)) }
 	switch {
-	case !ok && c.query && p.f.amzDate == "" && p.f.date == "":
-		return c.malformed("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. %s", hashedField(p.f.authorization))
+	case !ok && c.query && sent() == "":
+		return c.malformed("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. %s", hashedField(p.f.value(head.Authorization)))
 	case !ok && c.query:
-		return c.notBasicISO(cmp.Or(p.f.amzDate, p.f.date))
+		return c.notBasicISO(sent())
 	case !ok:
 		return errorf(iam.AccessDenied, "AWS authentication requires a valid Date or x-amz-date header")
 	case c.scope.Date != c.date[:8]:
@@ -192,7 +192,7 @@ func (p *parser) presigned(c *Credential) error {
 		return c.malformed("AWS query-string parameters must include '%s'. Re-examine the query-string parameters.", q.missing())
 	case !c.query && q.seen&paramsRequired != paramsRequired:
 		return c.malformed("Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.")
-	case p.f.seen&fieldToken != 0:
+	case p.f.has(head.SecurityToken):
 		return c.mixed()
 	}
 	if c.algorithm = p.rules.algorithm(q.algorithm); c.algorithm == 0 {
@@ -275,11 +275,11 @@ func (c *Credential) window(expires int64, skew time.Duration) error {
 func (p *parser) presignedPayload(c *Credential) error {
 	payload := decode(p.p.payload)
 	switch {
-	case p.p.seen&paramPayload == 0 && p.f.seen&fieldPayload == 0:
+	case p.p.seen&paramPayload == 0 && !p.f.has(head.ContentSHA256):
 		payload = unsignedPayload
 	case p.p.seen&paramPayload == 0:
-		payload = p.f.payload
-	case p.f.seen&fieldPayload != 0 && p.f.payload != payload:
+		payload = p.f.value(head.ContentSHA256)
+	case p.f.has(head.ContentSHA256) && p.f.value(head.ContentSHA256) != payload:
 		return c.mixed()
 	}
 	c.payload = payload

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"net/http"
 	"strconv"
+
+	"github.com/doorward/doorward/authz/head"
 )
 
 // Header is one header field as received: the name in any case, the value with
@@ -22,6 +24,9 @@ type Request struct {
 	// Headers are all fields in the order received, Host included. Two fields of
 	// one name are two entries.
 	Headers []Header
+	// Fields are what [head.Read] says of Headers, where the caller needs it too;
+	// otherwise empty.
+	Fields []head.Field
 	// Body is the hash of the whole body where the caller has read it already.
 	// Services other than S3 need it, since their clients sign a hash that they
 	// do not send. For S3 it is optional: if present, it must equal the hash that

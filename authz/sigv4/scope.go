@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/doorward/doorward/authz/head"
 	"github.com/doorward/doorward/iam"
 )
 
@@ -13,7 +14,7 @@ import (
 // Source: Amazon S3 API Reference, "Authenticating requests: using the
 // Authorization header"; blanks after the commas are optional.
 func (p *parser) authorization(c *Credential) (credential string, err error) {
-	name, rest, _ := cutByte(p.f.authorization, ' ')
+	name, rest, _ := cutByte(p.f.value(head.Authorization), ' ')
 	if c.algorithm = p.rules.algorithm(name); c.algorithm == 0 {
 		return "", c.unsupported(name)
 	}
@@ -42,11 +43,14 @@ func (p *parser) authorization(c *Credential) (credential string, err error) {
 		}
 		*slot = value
 	}
+	if credential != "" && c.signature != "" && c.signedHeaders != "" {
+		return credential, strange
+	}
 	for _, required := range [...]struct{ name, value string }{{"Credential", credential}, {"Signature", c.signature}, {"SignedHeaders", c.signedHeaders}} {
 		switch {
 		case required.value != "":
 		case c.query:
-			return "", c.malformed("Authorization header requires '%s' parameter. %s", required.name, hashedField(p.f.authorization))
+			return "", c.malformed("Authorization header requires '%s' parameter. %s", required.name, hashedField(p.f.value(head.Authorization)))
 		default:
 			return "", c.malformed("missing %s.", required.name)
 		}

@@ -123,8 +123,8 @@ func (s *signer) sign() (string, error) {
 	}
 	h := hashers.Get().(*hasher)
 	defer h.release()
-	path, query := splitTarget(req.Target)
-	if !h.scanQuery(query, new(params)) {
+	path, ok := h.readHead(&req)
+	if !ok {
 		return "", invalidURI()
 	}
 	if err := h.canonicalise(&s.c, path); err != nil {

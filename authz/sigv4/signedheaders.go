@@ -3,6 +3,7 @@ package sigv4
 import (
 	"bytes"
 
+	"github.com/doorward/doorward/authz/head"
 	"github.com/doorward/doorward/iam"
 )
 
@@ -19,27 +20,38 @@ func (s *headerSet) has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
 // pass for two.
 func (h *hasher) appendHeaders(dst []byte, c *Credential) ([]byte, error) {
 	h.decodeNames(c)
-	var signed headerSet
+	var signed signedSet
 	var previous []byte
-	field := c.dateField()
-	host, date := false, c.kind == Presigned
 	begin, count := len(dst), 0
-	for start := 0; start <= len(h.names); count++ {
-		name := token(h.names[start:])
-		start += len(name) + 1
-		if len(name) == 0 || start <= len(h.names) && h.names[start-1] != ';' ||
-			bytes.Compare(name, previous) <= 0 || count == MaxSignedHeaders {
+	for rest, more := h.names, true; more; count++ {
+		var name []byte
+		name, rest, more = bytes.Cut(rest, semicolon)
+		field := head.Lower(name)
+		if field == 0 && !isToken(name) || bytes.Compare(name, previous) <= 0 || count == MaxSignedHeaders {
 			return nil, c.malformed("SignedHeaders must be a list of lower-case header names, sorted, separated by semicolons.")
 		}
 		previous = name
-		host = host || string(name) == "host"
-		date = date || string(name) == field
-		dst = appendHeader(dst, c.req.Headers, name, &signed)
+		dst = append(append(dst, name...), ':')
+		if signed.fields |= 1 << field; field == 0 || h.f.repeated.Has(field) {
+			dst = h.appendValues(dst, name, field, &signed)
+		} else if h.f.has(field) {
+			dst = appendValue(dst, h.f.headers[h.f.at[field]].Value)
+		}
+		dst = append(dst, '\n')
 	}
-	if bytes.Count(dst[begin:], []byte{'\n'}) != count {
+	if bytes.Count(dst[begin:], lineFeed) != count {
 		return nil, errorf(iam.SignatureDoesNotMatch, "The value of a signed header field holds a line break.")
 	}
-	return dst, c.checkSigned(&signed, host, date)
+	return dst, h.checkSigned(c, &signed)
+}
+
+var semicolon, lineFeed = []byte{';'}, []byte{'\n'}
+
+// signedSet is the header fields that a signature covers: those that have a Field,
+// whose bit 0 means nothing, and those that have none, by their position.
+type signedSet struct {
+	fields head.Set
+	others headerSet
 }
 
 // decodeNames leaves the list of signed headers in h.names.
@@ -51,37 +63,45 @@ func (h *hasher) decodeNames(c *Credential) {
 	}
 }
 
-// appendHeader appends the canonical line of the field called name: its values
-// in the order received, joined by commas; empty if there is none.
-func appendHeader(dst []byte, headers []Header, name []byte, signed *headerSet) []byte {
-	dst = append(append(dst, name...), ':')
+// appendValues appends the values of a field that is there more than once, or has no
+// Field: in the order received, joined by commas.
+func (h *hasher) appendValues(dst, name []byte, field head.Field, signed *signedSet) []byte {
 	found := false
-	for i := range headers {
-		if len(headers[i].Name) != len(name) || !equalFold(headers[i].Name, name) {
+	for i, f := range h.fields {
+		header := &h.f.headers[i]
+		if named := f != 0 && f < head.Misspelt; named && f != field || !named && !equalFold(header.Name, name) {
 			continue
 		}
 		if found {
 			dst = append(dst, ',')
 		}
-		dst = appendValue(dst, headers[i].Value)
-		signed.add(i)
+		dst = appendValue(dst, header.Value)
+		signed.others.add(i)
 		found = true
 	}
-	return append(dst, '\n')
+	return dst
 }
 
 // checkSigned refuses a signature that leaves out what decides about the
 // request: the host, the date, and whatever S3 may act upon.
-func (c *Credential) checkSigned(signed *headerSet, host, date bool) error {
+func (h *hasher) checkSigned(c *Credential, signed *signedSet) error {
+	date := head.AmzDate
+	if c.dateHeader {
+		date = head.Date
+	}
 	switch {
-	case !host:
+	case !signed.fields.Has(head.Host):
 		return c.unsigned("host")
-	case !date:
+	case c.kind != Presigned && !signed.fields.Has(date):
 		return c.unsigned(c.dateField())
 	}
-	for i := range c.req.Headers {
-		if name := c.req.Headers[i].Name; !signed.has(i) && hasPrefixFold(name, "x-amz-") {
-			return c.unsigned(name)
+	for i, f := range h.fields {
+		covered := signed.fields.Has(f) || !head.Amz.Has(f)
+		if f == 0 || f >= head.Misspelt {
+			covered = signed.others.has(i) || !hasPrefixFold(h.f.headers[i].Name, "x-amz-")
+		}
+		if !covered {
+			return c.unsigned(h.f.headers[i].Name)
 		}
 	}
 	return nil

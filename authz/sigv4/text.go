@@ -1,6 +1,10 @@
 package sigv4
 
-import "strings"
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"strings"
+)
 
 // trimBlanks removes spaces and tabs at both ends.
 func trimBlanks(s string) string {
@@ -66,21 +70,30 @@ func cutByte(s string, sep byte) (before, after string, found bool) {
 	return s, "", false
 }
 
-// lowerHex holds the two digits of each byte.
-var lowerHex = func() (t [256][2]byte) {
+// lowerHex holds the two digits of each byte, in the order of memory.
+var lowerHex = func() (t [256]uint16) {
 	const digits = "0123456789abcdef"
 	for i := range t {
-		t[i] = [2]byte{digits[i>>4], digits[i&0x0F]}
+		t[i] = uint16(digits[i>>4]) | uint16(digits[i&0x0F])<<8
 	}
 	return t
 }()
 
-// appendHex appends data in lower-case hexadecimal.
-func appendHex(dst, data []byte) []byte {
-	for _, b := range data {
-		dst = append(dst, lowerHex[b][0], lowerHex[b][1])
+// hexDigits is a SHA-256 in lower-case hexadecimal.
+type hexDigits [2 * sha256.Size]byte
+
+// write fills h with the digits of sum.
+func (h *hexDigits) write(sum *[sha256.Size]byte) {
+	for i, b := range sum {
+		binary.LittleEndian.PutUint16(h[2*i:], lowerHex[b])
 	}
-	return dst
+}
+
+// appendHex appends sum in lower-case hexadecimal.
+func appendHex(dst []byte, sum *[sha256.Size]byte) []byte {
+	var digits hexDigits
+	digits.write(sum)
+	return append(dst, digits[:]...)
 }
 
 // splitTarget splits a raw request-target at its first question mark. The
@@ -146,14 +159,14 @@ var tokenByte = func() (t [256]bool) {
 	return t
 }()
 
-// token returns the token without upper-case letters that s begins with.
-func token(s []byte) []byte {
-	for i, c := range s {
+// isToken reports whether s is a token without upper-case letters.
+func isToken(s []byte) bool {
+	for _, c := range s {
 		if !tokenByte[c] {
-			return s[:i]
+			return false
 		}
 	}
-	return s
+	return len(s) > 0
 }
 
 // allDigits reports whether s is one or more decimal digits.

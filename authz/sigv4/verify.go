@@ -149,7 +149,7 @@ func (h *hasher) stringToSign(c *Credential) []byte {
 	h.message = append(append(h.message[:0], name...), '\n')
 	h.message = append(append(h.message, c.date...), '\n')
 	h.message = append(c.scope.append(h.message), '\n')
-	h.message = appendHex(h.message, c.canonical[:])
+	h.message = appendHex(h.message, &c.canonical)
 	return h.message
 }
 
@@ -188,7 +188,7 @@ func (c *Credential) appendPayload(dst []byte) ([]byte, error) {
 	if !c.req.Body.known {
 		return nil, c.internal("the body of a Query request has to be hashed before it is verified")
 	}
-	return appendHex(dst, c.req.Body.sum[:]), nil
+	return appendHex(dst, &c.req.Body.sum), nil
 }
 
 // methodToken reports whether s is an HTTP method: a token, so without line
@@ -208,8 +208,8 @@ func (h *hasher) matches(signature string) bool {
 	if len(signature) != 2*len(h.mac) {
 		return false
 	}
-	var computed, sent [2 * sha256.Size]byte
-	appendHex(computed[:0], h.mac[:])
+	var computed, sent hexDigits
+	computed.write(&h.mac)
 	copy(sent[:], signature)
 	var differ uint64
 	for i := 0; i < len(computed); i += 8 {
@@ -228,8 +228,8 @@ func (h *hasher) mismatch(c *Credential) *Error {
 	e.with("AWSAccessKeyId", c.accessKeyID).with("StringToSign", string(h.message)).with("SignatureProvided", c.signature)
 	if c.kind == HeaderSigned || c.kind == Presigned {
 		again := *c
-		path, query := splitTarget(c.req.Target)
-		if h.scanQuery(query, new(params)) && h.canonicalise(&again, path) == nil {
+		h.f, h.p = fields{}, params{}
+		if path, ok := h.readHead(c.req); ok && h.canonicalise(&again, path) == nil {
 			e.with("CanonicalRequest", string(h.canonical))
 		}
 	}

@@ -20,7 +20,7 @@ const module = "github.com/doorward/doorward"
 // neighbours: they never import one another.
 var floors = [][]string{
 	{"iam"},
-	{"internal/seal", "internal/token", "internal/lockout", "authz/form"},
+	{"internal/seal", "internal/token", "internal/lockout", "authz/form", "authz/head"},
 	{"iam/state", "iam/wire", "authz/policy", "authz/sigv4", "authz/s3", "sidecar/protocol"},
 	{"authz", "fsm", "raft", "sidecar/client"},
 	{"api", "cluster", "sidecar"},
