@@ -23,7 +23,7 @@ type uses struct {
 // costs a comparison.
 func (u *uses) note(c *caller, now iam.Time) {
 	day := now - now%oneDay
-	if c.session() || iam.Time(c.usedOn.Swap(int64(day))) == day || c.identity.Key.LastUsed >= day {
+	if c.session() || iam.Time(c.usedOn.Load()) == day || iam.Time(c.usedOn.Swap(int64(day))) == day || c.identity.Key.LastUsed >= day {
 		return
 	}
 	u.mu.Lock()

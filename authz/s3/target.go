@@ -28,7 +28,7 @@ func splitTarget(target string) (path, query string, err error) {
 	if target == "" || target[0] != '/' {
 		return "", "", iam.Errorf(InvalidURI, "request-target does not begin with a slash")
 	}
-	if !only(target, targetByte) {
+	if !plainTarget(target) {
 		return "", "", iam.Errorf(InvalidURI, "request-target has an unencoded space, control character or #")
 	}
 	path, query, _ = strings.Cut(target, "?")

@@ -120,6 +120,27 @@ func only(s string, class uint8) bool {
 	return true
 }
 
+// plainTarget reports whether all bytes of s are of the class targetByte, eight at a
+// time: a byte below n becomes negative when n is taken off, and a byte c becomes
+// zero, and so below one, by exclusive or with itself.
+func plainTarget(s string) bool {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	for ; len(s) >= 8; s = s[8:] {
+		w := eight(s)
+		hash, del := w^'#'*each, w^0x7f*each
+		if ((w-0x21*each)&^w|(hash-each)&^hash|(del-each)&^del)&high != 0 {
+			return false
+		}
+	}
+	return only(s, targetByte)
+}
+
+// eight reads eight characters.
+func eight(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
 func isHex(c byte) bool { return classes[c]&hexByte != 0 }
 
 func hexValue(c byte) byte {

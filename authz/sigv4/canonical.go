@@ -9,27 +9,34 @@ import (
 
 const upperHex = "0123456789ABCDEF"
 
-// unreserved is 1 for the characters that are never percent-encoded (RFC 3986,
-// section 2.3).
-var unreserved = func() (t [256]byte) {
-	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~") {
-		t[c] = 1
+// byteSet has one of its values for each byte in the set, zero for the others.
+type byteSet [256]byte
+
+func bytesOf(list string) (t byteSet) {
+	for i := range len(list) {
+		t[list[i]] = 1
 	}
 	return t
-}()
+}
 
-// plainPrefix returns how many unreserved characters text begins with. Eight at a
-// time take one load and one branch.
-func plainPrefix(text string) int {
+// unreserved are the characters that are never percent-encoded (RFC 3986, section
+// 2.3), and unreservedPath those that a path holds as they are.
+var (
+	unreserved     = bytesOf("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+	unreservedPath = bytesOf("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/")
+)
+
+// prefix returns how many bytes of the set text begins with. Eight at a time take
+// one load and one branch.
+func (t *byteSet) prefix(text string) int {
 	n := 0
 	for ; len(text)-n >= 8; n += 8 {
 		w := eight(text[n:])
-		if unreserved[byte(w)]&unreserved[byte(w>>8)]&unreserved[byte(w>>16)]&unreserved[byte(w>>24)]&
-			unreserved[byte(w>>32)]&unreserved[byte(w>>40)]&unreserved[byte(w>>48)]&unreserved[byte(w>>56)] == 0 {
+		if t[byte(w)]&t[byte(w>>8)]&t[byte(w>>16)]&t[byte(w>>24)]&t[byte(w>>32)]&t[byte(w>>40)]&t[byte(w>>48)]&t[byte(w>>56)] == 0 {
 			break
 		}
 	}
-	for n < len(text) && unreserved[text[n]] != 0 {
+	for n < len(text) && t[text[n]] != 0 {
 		n++
 	}
 	return n
@@ -53,15 +60,12 @@ func appendEncoded(dst []byte, c byte) []byte {
 // stays itself, also one that came encoded. The result is nil if s is not well
 // formed.
 func appendReencoded(dst []byte, s string, slash bool) []byte {
+	plain := &unreserved
+	if slash {
+		plain = &unreservedPath
+	}
 	for i := 0; i < len(s); {
-		run := i
-		for {
-			run += plainPrefix(s[run:])
-			if !slash || run == len(s) || s[run] != '/' {
-				break
-			}
-			run++
-		}
+		run := i + plain.prefix(s[i:])
 		dst = append(dst, s[i:run]...)
 		if i = run; i == len(s) {
 			break
@@ -200,7 +204,7 @@ func scanParam(text string, start int) (s span, canonical bool) {
 	i, equal := start, -1
 	canonical = true
 	for {
-		i += plainPrefix(text[i:])
+		i += unreserved.prefix(text[i:])
 		if i >= len(text) || text[i] == '&' {
 			break
 		}

@@ -168,6 +168,16 @@ func TestDates(t *testing.T) {
 			t.Fatalf("%s: got %d %v, want %v %v", text, got, ok, want, err)
 		}
 	})
+	good := "20191231T235959Z"
+	for at := range len(good) {
+		for c := range 256 {
+			text := good[:at] + string([]byte{byte(c)}) + good[at+1:]
+			want, err := time.Parse(basicISO, text)
+			if got, ok := parseBasicISO(text); ok != (err == nil) || ok && got != iam.At(want) {
+				t.Errorf("%q: got %d %v, want %v %v", text, got, ok, want, err)
+			}
+		}
+	}
 	for _, bad := range []string{"", "20150830T123600", "2015083-T123600Z", "20150830t123600Z", "20150830T12360/Z", "20150830T12360:Z", "20150229T000000Z", "20150830T123600Z "} {
 		if _, ok := parseBasicISO(bad); ok {
 			t.Errorf("%q is accepted", bad)

@@ -15,19 +15,28 @@ func parseBasicISO(s string) (iam.Time, bool) {
 	if len(s) != len(basicISO) || s[8] != 'T' || s[15] != 'Z' {
 		return 0, false
 	}
-	worst := byte(0)
-	two := func(i int) int64 {
-		tens, units := s[i]-'0', s[i+1]-'0'
-		worst = max(worst, tens, units)
-		return int64(tens)*10 + int64(units)
+	date, ok := pairs(eight(s))
+	const noSuffix, zeros = 1<<48 - 1, '0'<<56 | '0'<<48
+	clock, ok2 := pairs(eight(s[8:])>>8&noSuffix | zeros) // what is between T and Z
+	if !ok || !ok2 {
+		return 0, false
 	}
-	year, month, day := two(0)*100+two(2), two(4), two(6)
-	hour, minute, second := two(9), two(11), two(13)
-	if worst > 9 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59 {
+	year, month, day := int64(date&0xff)*100+int64(date>>16&0xff), int64(date>>32&0xff), int64(date>>48&0xff)
+	hour, minute, second := int64(clock&0xff), int64(clock>>16&0xff), int64(clock>>32&0xff)
+	if month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59 {
 		return 0, false
 	}
 	seconds := ((daysBefore(year, month, day)*24+hour)*60+minute)*60 + second
 	return iam.Time(seconds * 1000), true
+}
+
+// pairs reads eight digits as four numbers of two, which it leaves in the bytes 0, 2,
+// 4 and 6, the first in the lowest. It is false if one of them is no digit.
+func pairs(digits uint64) (numbers uint64, ok bool) {
+	const each = 0x0101010101010101
+	d := digits ^ '0'*each
+	const above9 = (0x7f - 9) * each // adding it sets the highest bit of such a byte
+	return d*10 + d>>8, (d|(d+above9))&(0x80*each) == 0
 }
 
 func daysIn(year, month int64) int64 {
