@@ -273,13 +273,18 @@ type keyJSON struct {
 	Status  string          `json:"status"`
 	Created string          `json:"created"`
 	Expires string          `json:"expires,omitempty"`
-	Index   iam.Index       `json:"index"`
+	// LastUsed is the day of its last request to an S3 server, as the sidecars have told.
+	LastUsed string    `json:"last_used,omitempty"`
+	Index    iam.Index `json:"index"`
 }
 
 func (c *call) keyJSON(k *iam.AccessKey) keyJSON {
 	x := keyJSON{User: k.Owner.Name, ID: k.ID, Status: k.Status.String(), Created: k.Created.ISO(), Index: c.view.Index()}
 	if ends := authz.KeyExpires(k, c.view.Settings()); ends != 0 {
 		x.Expires = ends.ISO()
+	}
+	if k.LastUsed != 0 {
+		x.LastUsed = k.LastUsed.ISO()
 	}
 	return x
 }

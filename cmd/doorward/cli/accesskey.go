@@ -48,6 +48,9 @@ user has at most two, so that one can replace the other without a gap.`,
 			if errors.Is(err, &client.Error{Code: iam.LimitExceeded}) {
 				return withHint(err, "Delete one that is no longer used: see `doorward access-key list %s`.", userArg(args))
 			}
+			if err != nil && len(args) == 0 && errors.Is(err, &client.Error{Code: iam.ValidationError}) {
+				return withHint(err, "Name the user: doorward access-key create USER.")
+			}
 			if err != nil {
 				return err
 			}
@@ -148,12 +151,15 @@ func newAccessKeyList(a *app) *cobra.Command {
 				return err
 			}
 			keys, err := c.ListAccessKeys(cmd.Context(), user)
+			if user == "" && errors.Is(err, &client.Error{Code: iam.ValidationError}) {
+				return withHint(err, "Name the user: doorward access-key list USER.")
+			}
 			if err != nil {
 				return err
 			}
-			t := &table{header: []string{"ACCESS KEY ID", "USER", "STATUS", "CREATED", "EXPIRES"}}
+			t := &table{header: []string{"ACCESS KEY ID", "USER", "STATUS", "CREATED", "EXPIRES", "LAST USED"}}
 			for _, k := range keys {
-				t.add(string(k.ID), k.User, k.Status, k.Created, orNever(k.Expires))
+				t.add(string(k.ID), k.User, k.Status, k.Created, orNever(k.Expires), k.LastUsed)
 			}
 			return a.list(keys, t)
 		},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/doorward/doorward/cmd/doorward/client"
 )
@@ -19,6 +20,7 @@ func (a *app) completeArguments(cmd *cobra.Command) {
 	for _, verb := range cmd.Commands() {
 		a.completeArguments(verb)
 	}
+	a.completeFlags(cmd)
 	places := strings.Fields(cmd.Use)[1:]
 	if !cmd.Runnable() || cmd.ValidArgs != nil || cmd.Name() == "create" && cmd.Parent().Name() != "access-key" {
 		return
@@ -35,24 +37,48 @@ func (a *app) completeArguments(cmd *cobra.Command) {
 		if !known {
 			return nil, cobra.ShellCompDirectiveDefault
 		}
-		c, err := a.client()
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		ctx, cancel := context.WithTimeout(cmd.Context(), completeWithin)
-		defer cancel()
-		var found []cobra.Completion
-		for _, name := range offer(ctx, c, cmd, args) {
-			if strings.HasPrefix(name, typed) {
-				found = append(found, name)
-			}
-		}
-		return found, cobra.ShellCompDirectiveNoFileComp
+		return a.offered(offer, cmd, args, typed), cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
+// completeFlags has the flags of cmd that name something of the store complete it.
+func (a *app) completeFlags(cmd *cobra.Command) {
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		kind, _ := pflag.UnquoteUsage(f)
+		if f.Name == "user" || f.Name == "group" || f.Name == "role" {
+			kind = strings.ToUpper(f.Name)
+		}
+		offer, known := offers[kind]
+		if !known {
+			return
+		}
+		cmd.RegisterFlagCompletionFunc(f.Name, func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			return a.offered(offer, cmd, args, typed), cobra.ShellCompDirectiveNoFileComp
+		})
+	})
+}
+
+// offer lists what can stand in a place of a command line.
+type offer func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) []string
+
+// offered are those of an offer that begin with what is typed.
+func (a *app) offered(from offer, cmd *cobra.Command, args []string, typed string) (found []cobra.Completion) {
+	c, err := a.client()
+	if err != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), completeWithin)
+	defer cancel()
+	for _, name := range from(ctx, c, cmd, args) {
+		if strings.HasPrefix(name, typed) {
+			found = append(found, name)
+		}
+	}
+	return found
+}
+
 // offers list what can stand in the place of a word of a usage line.
-var offers = map[string]func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) []string{
+var offers = map[string]offer{
 	"USER": func(ctx context.Context, c *client.Client, _ *cobra.Command, _ []string) []string {
 		users, _ := c.ListUsers(ctx, "")
 		return names(users, func(u client.User) string { return u.Name })

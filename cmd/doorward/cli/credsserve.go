@@ -55,7 +55,7 @@ one is served until it ends; once the store refuses, none is.`,
 			d := &dispenser{
 				token: path, log: slog.New(slog.NewTextHandler(a.Err, nil)),
 				fetch: func(ctx context.Context) (client.Session, error) {
-					session, _, err := c.AssumeRole(ctx, wanted)
+					session, _, err := assume(ctx, c, wanted)
 					return session, err
 				},
 				honours: func(ctx context.Context, s client.Session) error {

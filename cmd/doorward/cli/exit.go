@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -82,13 +83,44 @@ func (a *app) hintFor(cmd *cobra.Command, err error) string {
 		if group := cmd.Parent(); group != nil && group.Annotations[string(refused.Code)] != "" {
 			return group.Annotations[string(refused.Code)]
 		}
-		if refused.Code == iam.NoSuchEntity {
-			return listing(cmd)
+		switch refused.Code {
+		case iam.NoSuchEntity:
+			return missing(cmd, refused.Message)
+		case iam.EntityAlreadyExists:
+			return existing(cmd)
 		}
 		return a.hintForCode(refused.Code)
 	}
 	if _, ok := errors.AsType[*client.Unavailable](err); ok {
 		return "Is the store running, and is this its address? Start one with `doorward dev`, or name another with --endpoint or DOORWARD_ENDPOINT."
+	}
+	return ""
+}
+
+// missing says where to see what there is, instead of what a refusal says is not.
+func missing(cmd *cobra.Command, refusal string) string {
+	switch {
+	case cmd.Name() == "detach":
+		return fmt.Sprintf("See what is attached with `%s show %s`.", cmd.Parent().CommandPath(), cmd.Flags().Arg(0))
+	case cmd.Name() == "explain":
+		return "See who there is with `doorward user list` and `doorward role list`."
+	}
+	for _, kind := range []string{"user", "group", "role"} {
+		if strings.HasPrefix(refusal, "The "+kind+" with name ") {
+			return fmt.Sprintf("See what there is with `doorward %s list`.", kind)
+		}
+	}
+	return listing(cmd)
+}
+
+// existing says how to see what has the name already, if a command beside cmd shows it.
+func existing(cmd *cobra.Command) string {
+	if cmd.Parent() != nil && cmd.Flags().NArg() > 0 {
+		for _, sibling := range cmd.Parent().Commands() {
+			if sibling.Name() == "show" {
+				return fmt.Sprintf("Choose another name, or see what has this one with `%s %s`.", sibling.CommandPath(), cmd.Flags().Arg(0))
+			}
+		}
 	}
 	return ""
 }
@@ -117,6 +149,10 @@ func (a *app) hintForCode(code iam.Code) string {
 		return "The clocks of this machine and of the store differ by more than 15 minutes. Set them right."
 	case iam.AccessDenied:
 		return "Ask an administrator for this permission, or sign with other credentials (--profile)."
+	case iam.MalformedPolicyDocument:
+		return "See all that is wrong with a document with `doorward policy lint FILE`."
+	case iam.LimitExceeded:
+		return "Remove what is no longer needed. `doorward settings show` shows the limits that an administrator can change."
 	case iam.MissingAuthenticationToken:
 		return "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --profile."
 	}

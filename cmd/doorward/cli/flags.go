@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/doorward/doorward/cmd/doorward/client"
 )
@@ -54,4 +55,33 @@ func keyValue(flag, text, example string) (client.Tag, error) {
 // contextPair reads a condition key and a value of it.
 func contextPair(text string) (client.Tag, error) {
 	return keyValue("context", text, "aws:SourceIp=10.0.0.7")
+}
+
+// exclusiveGroup is the annotation that cobra keeps the groups of a flag under.
+const exclusiveGroup = "cobra_annotation_mutually_exclusive"
+
+// checkFlags says in our words what cobra would: which flag is missing, and which ones
+// exclude each other.
+func checkFlags(cmd *cobra.Command) error {
+	var missing string
+	given := map[string][]string{}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if len(f.Annotations[cobra.BashCompOneRequiredFlag]) > 0 && !f.Changed && missing == "" {
+			missing = f.Name
+		}
+		for _, group := range f.Annotations[exclusiveGroup] {
+			if f.Changed {
+				given[group] = append(given[group], "--"+f.Name)
+			}
+		}
+	})
+	if missing != "" {
+		return withHint(fmt.Errorf("--%s is missing", missing), "See `%s --help`.", cmd.CommandPath())
+	}
+	for _, names := range given {
+		if len(names) > 1 {
+			return withHint(fmt.Errorf("%s exclude each other", strings.Join(names, " and ")), "Give one of them. See `%s --help`.", cmd.CommandPath())
+		}
+	}
+	return nil
 }

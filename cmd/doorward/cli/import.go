@@ -326,23 +326,29 @@ const (
 func (a *app) apply(ctx context.Context, c *client.Client, d portable.Document, plan *importPlan) error {
 	steps := split(d)
 	done := 0
+	bar := a.progress("importing", int64(d.Len()), count)
+	defer bar.end()
 	for n, step := range steps {
 		part, meta, err := c.Import(ctx, step, false)
 		if err != nil {
+			bar.end()
 			if done > 0 {
 				a.say("%d of %d were imported before this and stay. Run the same command again to complete the import.", done, d.Len())
 			}
 			return err
 		}
 		done += step.Len()
+		bar.add(step.Len())
 		if part.Applied {
 			plan.Applied, plan.Index = true, part.Index
+			bar.end()
 			a.warnBehind(meta.Fence)
 		}
-		if len(steps) > 1 {
+		if len(steps) > 1 && bar.out == nil {
 			a.say("imported %d of %d (step %d of %d)", done, d.Len(), n+1, len(steps))
 		}
 	}
+	bar.end()
 	a.say("%d created, %d updated (index %d)", plan.Create, plan.Update, plan.Index)
 	return nil
 }

@@ -51,8 +51,8 @@ type app struct {
 	caBundle string
 	timeout  time.Duration
 	noWait   bool
-	signer   string // access key id that signs, for messages
-	warned   bool   // that the key that signs ends soon
+	signer   client.Credentials // that sign, for messages
+	warned   bool               // that the key that signs ends soon
 }
 
 // Main runs a command and returns its exit code.
@@ -85,7 +85,10 @@ or did not answer in time.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			return a.checkGlobals()
+			if err := a.checkGlobals(); err != nil {
+				return err
+			}
+			return checkFlags(cmd)
 		},
 	}
 	a.addGlobals(root)
@@ -173,7 +176,7 @@ func (a *app) client() (*client.Client, error) {
 // clientFor returns a client that signs with creds, or not at all if they are
 // zero.
 func (a *app) clientFor(creds client.Credentials) (*client.Client, error) {
-	a.signer = creds.String()
+	a.signer = creds
 	return client.New(client.Config{
 		Endpoint:    a.endpoint,
 		Credentials: creds,

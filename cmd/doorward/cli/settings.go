@@ -9,13 +9,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/doorward/doorward/iam"
+
 	"github.com/doorward/doorward/cmd/doorward/client"
 )
 
 func newSettings(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "settings",
-		Short: "Show and change the limits of the store",
+		Use:         "settings",
+		Short:       "Show and change the limits of the store",
+		Annotations: map[string]string{string(iam.InvalidInput): "See the names of all settings with `doorward settings show`."},
 		Example: `  doorward settings show
   doorward settings set policy_size=20480`,
 	}

@@ -60,7 +60,9 @@ has no leader.`,
 			if err != nil {
 				return err
 			}
-			h, err := saveSnapshot(cmd.Context(), c, args[0], to, stale)
+			bar := a.progress("saving", 0, megabytes)
+			h, err := saveSnapshot(cmd.Context(), c, args[0], to, stale, bar)
+			bar.end()
 			if err != nil {
 				return err
 			}
@@ -97,8 +99,9 @@ func ageRecipients(keys []string, passphraseFile string) ([]age.Recipient, error
 	return recipients, nil
 }
 
-// saveSnapshot writes the file, and reads along to see that it is complete.
-func saveSnapshot(ctx context.Context, c *client.Client, path string, to []age.Recipient, stale bool) (wire.Header, error) {
+// saveSnapshot writes the file, and reads along to see that it is complete. What is
+// written passes by.
+func saveSnapshot(ctx context.Context, c *client.Client, path string, to []age.Recipient, stale bool, passing io.Writer) (wire.Header, error) {
 	if _, err := os.Stat(path); err == nil {
 		return wire.Header{}, fmt.Errorf("%s exists already", path)
 	}
@@ -120,7 +123,7 @@ func saveSnapshot(ctx context.Context, c *client.Client, path string, to []age.R
 		in.CloseWithError(err)
 		read <- err
 	}()
-	saved := c.SaveSnapshot(ctx, io.MultiWriter(sealed, out), stale)
+	saved := c.SaveSnapshot(ctx, io.MultiWriter(sealed, out, passing), stale)
 	out.CloseWithError(saved) // nil is the end of the file
 	verified := <-read
 	if saved != nil {
@@ -140,8 +143,8 @@ func (k *backupKeys) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&k.passphrase, "passphrase-file", "", passphraseUsage)
 }
 
-// open begins to decrypt a backup.
-func (k *backupKeys) open(path string) (io.Reader, io.Closer, error) {
+// open begins to decrypt a backup. A bar shows how much of it is read, until it is closed.
+func (k *backupKeys) open(a *app, path string) (io.Reader, io.Closer, error) {
 	if (k.identity == "") == (k.passphrase == "") {
 		return nil, nil, errors.New("want --identity-file or --passphrase-file, whichever the backup was made for")
 	}
@@ -153,11 +156,28 @@ func (k *backupKeys) open(path string) (io.Reader, io.Closer, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	plain, err := age.Decrypt(file, identities...)
+	about, err := file.Stat()
 	if err != nil {
+		return nil, nil, errors.Join(err, file.Close())
+	}
+	bar := a.progress("reading", about.Size(), megabytes)
+	plain, err := age.Decrypt(io.TeeReader(file, bar), identities...)
+	if err != nil {
+		bar.end()
 		return nil, nil, errors.Join(fmt.Errorf("%s: %w", path, err), file.Close())
 	}
-	return plain, file, nil
+	return plain, backup{file, bar}, nil
+}
+
+// backup is a backup that is being read.
+type backup struct {
+	file *os.File
+	bar  *progress
+}
+
+func (b backup) Close() error {
+	b.bar.end()
+	return b.file.Close()
 }
 
 func (k *backupKeys) identities() ([]age.Identity, error) {
@@ -191,12 +211,12 @@ func newSnapshotInspect(a *app) *cobra.Command {
 		Example: `  doorward cluster snapshot inspect store.age --identity-file backup.key`,
 		Args:    exactly("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			plain, file, err := keys.open(args[0])
+			plain, file, err := keys.open(a, args[0])
 			if err != nil {
 				return err
 			}
-			defer file.Close()
 			s, err := wire.ReadSnapshot(plain)
+			file.Close()
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
@@ -258,12 +278,12 @@ clients. Sidecars notice that a new epoch has begun, and begin anew.`,
 			if err != nil {
 				return err
 			}
-			plain, file, err := keys.open(args[0])
+			plain, file, err := keys.open(a, args[0])
 			if err != nil {
 				return err
 			}
-			defer file.Close()
 			h, err := server.Restore(&loaded.Server, a.quietLogger(), plain)
+			file.Close()
 			if err != nil {
 				return err
 			}

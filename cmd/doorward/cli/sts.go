@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,7 +35,7 @@ type assumption struct {
 
 func (s *assumption) add(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&s.role, "role", "", "`ARN` of the role to assume (default: the caller itself)")
+	f.StringVar(&s.role, "role", "", "`ROLE` to assume, by name or ARN (default: the caller itself)")
 	f.StringVar(&s.name, "session-name", "doorward-cli", "`NAME` of the session in ARNs and logs")
 	f.StringVar(&s.policy, "policy", "", "`FILE` of a session policy that takes rights away, or - for standard input")
 	f.DurationVar(&s.duration, "duration", 0, "life of the session as a `DURATION`, 15m to 168h; a role sets its own limit (default: 1h)")
@@ -47,7 +49,27 @@ func (s *assumption) begin(cmd *cobra.Command, a *app) (client.Session, client.M
 	if err != nil {
 		return client.Session{}, client.Meta{}, err
 	}
-	return c.AssumeRole(cmd.Context(), wanted)
+	return assume(cmd.Context(), c, wanted)
+}
+
+// assume asks for a session. A role is an ARN, or the name of a role of the caller's
+// account with its path if it has one. The store gives who names no role that exists a
+// session of their own identity; here who asks for a role gets that or nothing.
+func assume(ctx context.Context, c *client.Client, wanted client.AssumeRole) (client.Session, client.Meta, error) {
+	role := wanted.Role
+	if role != "" && !strings.HasPrefix(string(role), "arn:") {
+		self, err := c.CallerIdentity(ctx)
+		if err != nil {
+			return client.Session{}, client.Meta{}, err
+		}
+		wanted.Role = iam.ARN(fmt.Sprintf("arn:aws:iam::%s:role/%s", self.Account, strings.TrimPrefix(string(role), "/")))
+	}
+	session, meta, err := c.AssumeRole(ctx, wanted)
+	if err == nil && role != "" && !strings.Contains(string(session.ARN), ":assumed-role/") {
+		return client.Session{}, meta, withHint(&client.Error{Code: iam.NoSuchEntity, Message: fmt.Sprintf("There is no role %s.", role)},
+			"See what there is with `doorward role list`; a role with a path is PATH/NAME. Without --role the session is the caller's own.")
+	}
+	return session, meta, err
 }
 
 // prepare reads what the flags name, and asks nobody but the user.
@@ -94,7 +116,7 @@ that is asked for if it isn't given: with the name and secret of a user, for
 example.`,
 		Example: `  doorward sts assume-role
   doorward sts assume-role --access-key alice --duration 15m
-  doorward sts assume-role --role arn:aws:iam::000000000000:role/backup --session-name nightly
+  doorward sts assume-role --role backup --session-name nightly
   doorward sts assume-role --policy read-one-bucket.json --output json`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -1,6 +1,10 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/doorward/doorward/cmd/doorward/client"
+)
 
 func newWhoami(a *app) *cobra.Command {
 	return &cobra.Command{
@@ -18,11 +22,15 @@ func newWhoami(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.record(identity,
+			return a.record(struct {
+				client.Identity
+				AccessKeyID string `json:"access_key_id"`
+				Source      string `json:"source"` // of the credentials
+			}{identity, a.signer.AccessKeyID, a.signer.Source},
 				field{"ARN", string(identity.ARN)},
 				field{"Account", string(identity.Account)},
 				field{"Id", identity.ID},
-				field{"Access key", a.signer})
+				field{"Access key", a.signer.String()})
 		},
 	}
 }

@@ -26,6 +26,9 @@ type AccessKey struct {
 	Status  string          `xml:"Status" json:"status"`
 	Created string          `xml:"CreateDate" json:"created"`
 	Expires string          `xml:"-" json:"expires,omitempty"`
+	// LastUsed is the day on which it last signed an S3 request; empty: on none that is
+	// known of.
+	LastUsed string `xml:"-" json:"last_used,omitempty"`
 }
 
 // Policy is a managed policy. Document is filled by GetPolicy only.
@@ -83,6 +86,9 @@ type listing[T any] struct {
 // list collects all pages of a list.
 func list[T any](ctx context.Context, c *Client, action string, query url.Values) ([]T, error) {
 	all := []T{}
+	if query == nil {
+		query = url.Values{}
+	}
 	query.Set("MaxItems", pageSize)
 	for {
 		var page listing[T]
