@@ -140,34 +140,35 @@ func TestTheMatrixIsComplete(t *testing.T) {
 // holder is one way to hold permissions: given the policies, it returns
 // credentials that have them and no more.
 type holder struct {
-	name string
-	make func(w *world, name, document string) credentials
+	name   string
+	ownKey bool // signs with a user's own long-term key
+	make   func(w *world, name, document string) credentials
 }
 
 var holders = []holder{
-	{"a user", func(w *world, name, document string) credentials { return w.user(name, document) }},
-	{"a member of a group", func(w *world, name, document string) credentials {
+	{"a user", true, func(w *world, name, document string) credentials { return w.user(name, document) }},
+	{"a member of a group", true, func(w *world, name, document string) credentials {
 		w.must(w.root, "CreateGroup", "GroupName", name)
 		w.must(w.root, "PutGroupPolicy", "GroupName", name, "PolicyName", "p", "PolicyDocument", document)
 		c := w.user(name)
 		w.must(w.root, "AddUserToGroup", "GroupName", name, "UserName", name)
 		return c
 	}},
-	{"a service account of an administrator", func(w *world, name, document string) credentials {
+	{"a service account of an administrator", false, func(w *world, name, document string) credentials {
 		admin := w.user(name, allow("*", "*"))
 		made := w.mustJSON(admin, "POST", "/v1/service-accounts", `{"policy":`+quote(document)+`}`)
 		return credentials{made["access_key_id"].(string), made["secret_access_key"].(string), ""}
 	}},
-	{"a session of an administrator", func(w *world, name, document string) credentials {
+	{"a session of an administrator", false, func(w *world, name, document string) credentials {
 		return sessionOf(w.must(w.user(name, allow("*", "*")), "AssumeRole", "Policy", document))
 	}},
-	{"an administrator within a boundary", func(w *world, name, document string) credentials {
+	{"an administrator within a boundary", true, func(w *world, name, document string) credentials {
 		arn := w.must(w.root, "CreatePolicy", "PolicyName", name, "PolicyDocument", document).text("Arn")
 		c := w.user(name, allow("*", "*"))
 		w.must(w.root, "PutUserPermissionsBoundary", "UserName", name, "PermissionsBoundary", arn)
 		return c
 	}},
-	{"a role", func(w *world, name, document string) credentials {
+	{"a role", false, func(w *world, name, document string) credentials {
 		arn := w.roleFor(name, arnOf+name, "", document)
 		return sessionOf(w.must(w.user(name), "AssumeRole", "RoleArn", arn, "RoleSessionName", "session"))
 	}},
@@ -185,16 +186,17 @@ func TestEachCallNeedsExactlyItsAction(t *testing.T) {
 			others := holderOfOthers(w, h)
 			for _, name := range slices.Sorted(maps.Keys(matrix)) {
 				row := matrix[name]
-				if ownKeyOnly[name] && h.name != "a user" && h.name != "a member of a group" && !strings.Contains(h.name, "boundary") {
-					continue
-				}
 				permission := actions[name].permission()
 				makeTargets(w)
 				caller := func(kind, document string) credentials { return h.make(w, name+kind, document) }
+				if ownKeyOnly[name] && !h.ownKey {
+					w.refused(t, name, "a key that is not a user's own", caller("-exact", allowAll(permission, row.resources)), row)
+					continue
+				}
 				w.refused(t, name, "no permission", caller("-none", allow("s3:*", "*")), row)
 				w.refused(t, name, "every other permission", others(name), row)
+				w.refused(t, name, "another resource", caller("-other", allow(permission, "arn:aws:iam::000000000000:user/somebody")), row)
 				if row.resources[0] != "*" {
-					w.refused(t, name, "another resource", caller("-other", allow(permission, "arn:aws:iam::000000000000:user/somebody")), row)
 					elsewhere := strings.ReplaceAll(row.resources[0], "000000000000", "111111111111")
 					w.refused(t, name, "another account", caller("-elsewhere", allow(permission, elsewhere)), row)
 				}
@@ -237,4 +239,29 @@ func makeTargets(w *world) {
 	w.call(w.root, "CreateGroup", "GroupName", "target", "Path", "/div/")
 	w.call(w.root, "CreateRole", "RoleName", "target", "Path", "/div/", "AssumeRolePolicyDocument", trustRoot)
 	w.call(w.root, "CreatePolicy", "PolicyName", "target", "Path", "/div/", "PolicyDocument", allow("s3:*", "*"))
+}
+
+// TestTheCallsWithoutPermissionGiveNobodyMore makes the calls that need no permission
+// with nothing but s3, and with a Deny of everything.
+func TestTheCallsWithoutPermissionGiveNobodyMore(t *testing.T) {
+	for _, h := range holders {
+		t.Run(h.name, func(t *testing.T) {
+			w := newWorld(t)
+			makeTargets(w)
+			few, none := h.make(w, "few", allow("s3:*", "*")), h.make(w, "none", deny("*", "*"))
+			w.want(w.call(few, "GetCallerIdentity"), 200, "")
+			w.want(w.call(none, "GetCallerIdentity"), 200, "")
+			w.want(w.call(few, "AssumeRole", "RoleArn", targetRole, "RoleSessionName", "s1"), 403, "AccessDenied")
+			own, code := 403, "AccessDenied"
+			if h.ownKey {
+				own, code = 200, ""
+			}
+			w.want(w.call(few, "GetSessionToken"), own, code)
+			w.want(w.call(none, "GetSessionToken"), 403, "AccessDenied")
+			if h.ownKey {
+				w.want(w.call(few, "AssumeRole"), 200, "")
+			}
+			w.want(w.call(none, "AssumeRole"), 403, "AccessDenied")
+		})
+	}
 }

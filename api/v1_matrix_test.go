@@ -1,6 +1,8 @@
 package api
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -68,28 +70,33 @@ func TestTheMatrixOfV1IsComplete(t *testing.T) {
 
 // TestEachCallOfV1NeedsExactlyItsPermission asks with no permission, with every other
 // one, with its own on another resource and in another account, and with exactly its
-// own.
+// own, through every way to hold permissions.
 func TestEachCallOfV1NeedsExactlyItsPermission(t *testing.T) {
-	for pattern, row := range v1Matrix {
-		t.Run(pattern, func(t *testing.T) {
-			w := newWorld(t)
-			makeTargets(w)
-			refused := func(with, document string) {
-				t.Helper()
-				a := w.json(w.user(strings.ReplaceAll(with, " ", "-"), document), row.method, row.path, row.body)
-				if a.status != 403 || a.code != "AccessDenied" {
-					t.Errorf("with %s: %d %s", with, a.status, a.body)
+	for _, h := range holders {
+		t.Run(h.name, func(t *testing.T) {
+			w, callers := newWorld(t), 0
+			for _, pattern := range slices.Sorted(maps.Keys(v1Matrix)) {
+				row := v1Matrix[pattern]
+				makeTargets(w)
+				ask := func(document string) answer {
+					callers++
+					return w.json(h.make(w, fmt.Sprint("caller-", callers), document), row.method, row.path, row.body)
 				}
-			}
-			refused("no permission", allow("s3:*", "*"))
-			refused("every other", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","NotAction":"`+row.permission+`","Resource":"*"}]}`)
-			if row.resource != "*" {
+				refused := func(with, document string) {
+					t.Helper()
+					if a := ask(document); a.status != 403 || a.code != "AccessDenied" {
+						t.Errorf("%s with %s: %d %s", pattern, with, a.status, a.body)
+					}
+				}
+				refused("no permission", allow("s3:*", "*"))
+				refused("every other", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","NotAction":"`+row.permission+`","Resource":"*"}]}`)
 				refused("another resource", allow(row.permission, "arn:aws:iam::000000000000:user/somebody"))
-				refused("another account", allow(row.permission, strings.ReplaceAll(row.resource, "000000000000", "111111111111")))
-			}
-			exact := w.user("exact", allow(row.permission, row.resource))
-			if a := w.json(exact, row.method, row.path, row.body); a.code == "AccessDenied" {
-				t.Errorf("with exactly %s on %s: %s", row.permission, row.resource, a.message)
+				if row.resource != "*" {
+					refused("another account", allow(row.permission, strings.ReplaceAll(row.resource, "000000000000", "111111111111")))
+				}
+				if a := ask(allow(row.permission, row.resource)); a.code == "AccessDenied" {
+					t.Errorf("%s with exactly %s on %s: %s", pattern, row.permission, row.resource, a.message)
+				}
 			}
 		})
 	}
