@@ -21,7 +21,17 @@ const (
 )
 
 func (s *step) putAuthority(c iam.PutAuthority) *iam.Error {
+	if err := s.newAuthority(&c.Authority); err != nil {
+		return err
+	}
 	a := clone(&c.Authority)
+	a.Signing = s.nextSigning()
+	s.put(iam.Change{Authority: a})
+	return nil
+}
+
+// newAuthority checks one that is to be added.
+func (s *step) newAuthority(a *iam.Authority) *iam.Error {
 	if err := first(
 		checkLength("The fingerprint", a.Fingerprint, 2*hashSize, 2*hashSize),
 		checkLength("The certificate", a.Certificate, 1, maxCertificate),
@@ -29,35 +39,73 @@ func (s *step) putAuthority(c iam.PutAuthority) *iam.Error {
 	); err != nil {
 		return err
 	}
-	for other := range s.view.Authorities() {
-		if other.Fingerprint == a.Fingerprint {
-			return iam.Errorf(iam.EntityAlreadyExists, "The store has the authority %s already.", a.Fingerprint)
-		}
+	if s.authority(a.Fingerprint) != nil {
+		return iam.Errorf(iam.EntityAlreadyExists, "The store has the authority %s already.", a.Fingerprint)
 	}
 	if s.view.Len(iam.TableAuthorities) >= maxAuthorities {
 		return tooMany("Authorities", maxAuthorities)
 	}
-	a.Created = s.now
-	// The newest signs, whatever two clocks say.
-	if before := s.view.Authority(); before != nil && a.Created <= before.Created {
-		a.Created = before.Created + 1
+	return nil
+}
+
+// nextSigning is when an authority begins to sign that does so now: after the others,
+// whatever two clocks say.
+func (s *step) nextSigning() iam.Time {
+	if before := s.view.Authority(); before != nil && s.now <= before.Signing {
+		return before.Signing + 1
 	}
+	return s.now
+}
+
+func (s *step) authority(fingerprint string) *iam.Authority {
+	for a := range s.view.Authorities() {
+		if a.Fingerprint == fingerprint {
+			return a
+		}
+	}
+	return nil
+}
+
+func (s *step) stageAuthority(c iam.StageAuthority) *iam.Error {
+	if err := s.newAuthority(&c.Authority); err != nil {
+		return err
+	}
+	switch n := s.view.Len(iam.TableAuthorities); {
+	case s.view.Authority() == nil:
+		return iam.Errorf(iam.NoSuchEntity, "The store has no authority that another could replace.")
+	case n > 1:
+		return iam.Errorf(iam.EntityTemporarilyUnmodifiable, "The store has %d authorities, and one is replaced at a time. Drop those that do not sign first.", n)
+	}
+	a := clone(&c.Authority)
+	a.Signing = 0
+	s.put(iam.Change{Authority: a})
+	return nil
+}
+
+func (s *step) useAuthority(c iam.UseAuthority) *iam.Error {
+	a := s.authority(c.Fingerprint)
+	switch {
+	case a == nil:
+		return iam.Errorf(iam.NoSuchEntity, "The store has no authority %s.", c.Fingerprint)
+	case a == s.view.Authority():
+		return nil
+	}
+	a = clone(a)
+	a.Signing = s.nextSigning()
 	s.put(iam.Change{Authority: a})
 	return nil
 }
 
 func (s *step) deleteAuthority(c iam.DeleteAuthority) *iam.Error {
-	for a := range s.view.Authorities() {
-		if a.Fingerprint != c.Fingerprint {
-			continue
-		}
-		if s.view.Authority().Fingerprint == c.Fingerprint {
-			return iam.Errorf(iam.DeleteConflict, "The authority %s signs the certificates of the cluster. Put a newer one in its place first.", c.Fingerprint)
-		}
-		s.delete(iam.TableAuthorities, "", c.Fingerprint)
-		return nil
+	a := s.authority(c.Fingerprint)
+	switch {
+	case a == nil:
+		return iam.Errorf(iam.NoSuchEntity, "The store has no authority %s.", c.Fingerprint)
+	case a == s.view.Authority():
+		return iam.Errorf(iam.DeleteConflict, "The authority %s signs the certificates of the cluster. Put a newer one in its place first.", c.Fingerprint)
 	}
-	return iam.Errorf(iam.NoSuchEntity, "The store has no authority %s.", c.Fingerprint)
+	s.delete(iam.TableAuthorities, "", c.Fingerprint)
+	return nil
 }
 
 func (s *step) createEnrolment(c iam.CreateEnrolment) *iam.Error {

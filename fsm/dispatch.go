@@ -119,6 +119,10 @@ func (s *step) doMember(c iam.Command) *iam.Error {
 		return s.putAuthority(c)
 	case iam.DeleteAuthority:
 		return s.deleteAuthority(c)
+	case iam.StageAuthority:
+		return s.stageAuthority(c)
+	case iam.UseAuthority:
+		return s.useAuthority(c)
 	case iam.CreateEnrolment:
 		return s.createEnrolment(c)
 	case iam.TakeEnrolment:

@@ -373,6 +373,11 @@ func complete(v reflect.Value) {
 			x.Authority.Key = iam.Sealed("sealed")
 		}
 		x.Authority.Certificate = cmp.Or(x.Authority.Certificate, "{certificate}")
+	case *iam.StageAuthority:
+		if x.Authority.Key == nil {
+			x.Authority.Key = iam.Sealed("sealed")
+		}
+		x.Authority.Certificate = cmp.Or(x.Authority.Certificate, "{certificate}")
 	case *iam.PutBucket:
 		x.Bucket.Account = cmp.Or(x.Bucket.Account, iam.FirstAccount)
 	}
@@ -407,7 +412,8 @@ var commands = []reflect.Type{
 	reflect.TypeFor[iam.SetAccountAlias](),
 	reflect.TypeFor[iam.PutAuthority](), reflect.TypeFor[iam.DeleteAuthority](), reflect.TypeFor[iam.CreateEnrolment](),
 	reflect.TypeFor[iam.TakeEnrolment](), reflect.TypeFor[iam.DeleteEnrolment](), reflect.TypeFor[iam.RaiseLevel](),
-	reflect.TypeFor[iam.Reseal](), reflect.TypeFor[iam.PutGossip](),
+	reflect.TypeFor[iam.Reseal](), reflect.TypeFor[iam.PutGossip](), reflect.TypeFor[iam.StageAuthority](),
+	reflect.TypeFor[iam.UseAuthority](),
 }
 
 // TestEveryCommandIsInATranscript keeps the transcripts complete.

@@ -258,12 +258,18 @@ type SetAccountAlias struct {
 // PutSettings replaces the settings.
 type PutSettings struct{ Settings Settings }
 
-// PutAuthority adds an authority that signs the certificates of members. The newest
-// one signs, all are trusted.
+// PutAuthority adds an authority that signs the certificates of members from now on.
 type PutAuthority struct{ Authority Authority }
 
-// DeleteAuthority ends the trust in an authority that is not the newest.
+// DeleteAuthority ends the trust in an authority that does not sign.
 type DeleteAuthority struct{ Fingerprint string }
+
+// StageAuthority adds an authority that is trusted and does not sign yet. One is
+// replaced at a time.
+type StageAuthority struct{ Authority Authority }
+
+// UseAuthority makes an authority sign, in the place of the one that did.
+type UseAuthority struct{ Fingerprint string }
 
 // CreateEnrolment lets one member in, with a token whose hash the enrolment has. It
 // also tidies away enrolments that nobody took up in time.
@@ -364,6 +370,8 @@ func (SetAccountAlias) command()         {}
 func (PutSettings) command()             {}
 func (PutAuthority) command()            {}
 func (DeleteAuthority) command()         {}
+func (StageAuthority) command()          {}
+func (UseAuthority) command()            {}
 func (CreateEnrolment) command()         {}
 func (TakeEnrolment) command()           {}
 func (DeleteEnrolment) command()         {}

@@ -304,12 +304,13 @@ type Enrolment struct {
 	Key     []byte // SHA-256 of the member's public key, once used
 }
 
-// Authority signs the certificates of the cluster's members.
+// Authority signs the certificates of the cluster's members, or waits to, or did. All
+// members trust it.
 type Authority struct {
 	Fingerprint string // SHA-256 of the certificate in DER, hexadecimal
 	Certificate string // PEM
 	Key         Sealed // PEM, sealed
-	Created     Time
+	Signing     Time   // since when it signs, unless another does since a later time; zero: it waits
 }
 
 // Level is the feature level that every node of the store is at. A store without

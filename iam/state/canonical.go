@@ -168,7 +168,7 @@ func writeEnrolment(c canonical, e *iam.Enrolment) canonical {
 }
 
 func writeAuthority(c canonical, a *iam.Authority) canonical {
-	return c.text(a.Fingerprint).text(a.Certificate).time(a.Created)
+	return c.text(a.Fingerprint).text(a.Certificate).time(a.Signing)
 }
 
 func writeLevel(c canonical, l *iam.Level) canonical { return c.number(uint64(l.Number)) }

@@ -150,7 +150,7 @@ func anyChange(t *rapid.T) iam.Change {
 	case iam.TableEnrolments:
 		return iam.Change{Enrolment: &iam.Enrolment{ID: own, Used: expires}}
 	case iam.TableAuthorities:
-		return iam.Change{Authority: &iam.Authority{Fingerprint: own, Created: expires, Key: iam.Sealed(id)}}
+		return iam.Change{Authority: &iam.Authority{Fingerprint: own, Signing: expires, Key: iam.Sealed(id)}}
 	case iam.TableLevels:
 		return iam.Change{Level: &iam.Level{Number: uint16(expires)}}
 	default:

@@ -146,14 +146,15 @@ func (v *View) Enrolments() iter.Seq[*iam.Enrolment] { return v.enrolments.all()
 // Authorities yields the authorities whose certificates are trusted, by fingerprint.
 func (v *View) Authorities() iter.Seq[*iam.Authority] { return v.authorities.all() }
 
-// Authority returns the newest authority, which signs; nil if there is none.
-func (v *View) Authority() (newest *iam.Authority) {
+// Authority returns the authority that signs: the one that was the last to begin. Nil
+// if there is none.
+func (v *View) Authority() (signs *iam.Authority) {
 	for a := range v.Authorities() {
-		if newest == nil || a.Created >= newest.Created {
-			newest = a
+		if a.Signing != 0 && (signs == nil || a.Signing >= signs.Signing) {
+			signs = a
 		}
 	}
-	return newest
+	return signs
 }
 
 // Level returns the feature level that the store is at, 1 or more.

@@ -71,6 +71,8 @@ var kinds = []struct {
 	{iam.Reseal{}, kind{48, 1, 2, as((*codec).reseal)}},
 	{iam.Guarded{}, kind{49, 1, 3, as((*codec).guarded)}},
 	{iam.PutGossip{}, kind{50, 1, 3, as((*codec).putGossip)}},
+	{iam.StageAuthority{}, kind{51, 1, 3, as((*codec).stageAuthority)}},
+	{iam.UseAuthority{}, kind{52, 1, 3, as((*codec).useAuthority)}},
 }
 
 var (
@@ -433,6 +435,14 @@ func (c *codec) putGossip(v *iam.PutGossip) {
 		c.gossip(&v.Was)
 		c.gossip(&v.Now)
 	})
+}
+
+func (c *codec) stageAuthority(v *iam.StageAuthority) {
+	c.record(1, func() { c.authority(&v.Authority) })
+}
+
+func (c *codec) useAuthority(v *iam.UseAuthority) {
+	c.record(1, func() { text(c, &v.Fingerprint) })
 }
 
 // member is a command in another: its kind, and itself. Its level may be most, which

@@ -23,6 +23,10 @@ type Progress struct {
 	Used      []iam.Use // at most MaxUses, of the keys in use since the last report
 }
 
+// Trust says whose certificates a follower accepts: it comes after Subscribe, and
+// again when that has changed. One that says nothing is of a build that does not.
+type Trust struct{ Authorities []string } // fingerprints, sorted
+
 // Confirm asks for a Pong.
 type Confirm struct{ Nonce uint64 }
 
@@ -49,6 +53,7 @@ type Refused struct {
 
 func (Subscribe) frame() {}
 func (Progress) frame()  {}
+func (Trust) frame()     {}
 func (Confirm) frame()   {}
 func (AskKey) frame()    {}
 func (Key) frame()       {}
@@ -78,6 +83,10 @@ func (c *codec) progress(v *Progress) {
 		number(c, &v.Rate)
 		list(c, &v.Used, c.use)
 	})
+}
+
+func (c *codec) trust(v *Trust) {
+	c.record(1, func() { texts(c, &v.Authorities) })
 }
 
 func (c *codec) confirm(v *Confirm) {

@@ -38,7 +38,8 @@ const (
 	typeAskKey        = 13
 	typeKey           = 14
 	typeRefused       = 15
-	lastType          = typeRefused
+	typeTrust         = 16
+	lastType          = typeTrust
 )
 
 // AppendFrame appends f to b. The error wraps [ErrTooLarge] if f is larger than
@@ -188,6 +189,8 @@ func typeOf(f Frame) byte {
 		return typeKey
 	case Refused:
 		return typeRefused
+	case Trust:
+		return typeTrust
 	}
 	return 0
 }
@@ -225,6 +228,8 @@ func (c *codec) frame(kind byte, f *Frame) byte {
 		inFrame(c, f, c.key)
 	case typeRefused:
 		inFrame(c, f, c.refused)
+	case typeTrust:
+		inFrame(c, f, c.trust)
 	default:
 		c.fail("%T is no frame", *f)
 	}

@@ -245,7 +245,7 @@ func (c *codec) authority(a *iam.Authority) {
 		text(c, &a.Fingerprint)
 		text(c, &a.Certificate)
 		c.secret(&a.Key)
-		c.time(&a.Created)
+		c.time(&a.Signing)
 	})
 }
 

@@ -9,9 +9,9 @@ package wire
 //	   48. An entry says the level of its kind, and not that of the build that wrote
 //	   it; a snapshot leaves tables of level 2 out while they are empty. So a store at
 //	   level 1 writes nothing that builds of level 1 cannot read.
-//	3  2026-11: the commands 49 and 50, and the keys of the gossip, which a store record
-//	   leaves out while they are the first. A new secret begins the age of its key
-//	   anew.
+//	3  2026-11: the commands 49 to 52, authorities that wait to sign, and the keys of
+//	   the gossip, which a store record leaves out while they are the first. A new
+//	   secret begins the age of its key anew. Followers may send Trust.
 //
 // What a reader may rely on:
 //

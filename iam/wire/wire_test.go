@@ -283,7 +283,7 @@ func filledFrames() []Frame {
 		filled[Hello](), filled[SnapshotBegin](), SnapshotChunk{everyChange()}, filled[SnapshotEnd](),
 		Delta{Prev: 4, Index: 5, Changes: everyChange(), Sum: state.Sum{1, 1 << 63}},
 		filled[Bookmark](), filled[Pong](), filled[SigningKeys](), filled[GoAway](),
-		filled[Subscribe](), filled[Progress](), filled[Confirm](), filled[AskKey](), filled[Key](), filled[Refused](),
+		filled[Subscribe](), filled[Progress](), filled[Confirm](), filled[AskKey](), filled[Key](), filled[Refused](), filled[Trust](),
 	}
 	for i, f := range frames {
 		if typeOf(f) != byte(i+1) {

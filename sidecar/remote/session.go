@@ -99,7 +99,7 @@ func (c *session) listen(sink func(wire.Frame) error) error {
 			c.answer(f.Nonce, f)
 		case wire.Refused:
 			c.answer(f.Nonce, f)
-		case wire.Subscribe, wire.Progress, wire.Confirm, wire.AskKey:
+		case wire.Subscribe, wire.Progress, wire.Trust, wire.Confirm, wire.AskKey:
 			return fmt.Errorf("%T from a node", f)
 		default:
 			if err := c.take(f, sink); err != nil {
