@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/doorward/doorward/cluster/enrol"
 	"github.com/doorward/doorward/cluster/pki"
@@ -22,8 +24,8 @@ func TLSDir(data string) string { return filepath.Join(data, "tls") }
 var ErrNoAuthority = errors.New("cluster: the store has no authority, because the certificates of its nodes are made by hand (doorward tls issue)")
 
 // keepCertificate makes sure that the store has an authority, and this node a
-// certificate of it that is good for a while. A node has all that it takes to sign
-// its own.
+// certificate of the one that signs, that is good for a while, and trust in all. A node
+// has all that it takes to sign its own.
 func (n *Node) keepCertificate(ctx context.Context) error {
 	if !n.cfg.OwnTLS {
 		return nil
@@ -36,10 +38,27 @@ func (n *Node) keepCertificate(ctx context.Context) error {
 			return err
 		}
 	}
-	authorities := authoritiesOf(n.View())
-	id, from, until, err := n.cfg.TLS.Identity()
 	defer func() { n.certified.Store(n.cfg.TLS.Check() == nil) }()
-	if err == nil && !enrol.Due(from, until, n.cfg.Now()) && n.cfg.TLS.SignedBy([]byte(n.View().Authority().Certificate)) {
+	id, from, until, err := n.cfg.TLS.Identity()
+	due := err != nil || enrol.Due(from, until, n.cfg.Now())
+	if !due && n.current(n.View()) {
+		return nil
+	}
+	// Right after its start, what a node knows may be older than its files: to act on
+	// that would cut it off from the others.
+	v, behind := n.Consistent(ctx)
+	switch {
+	case behind == nil:
+	case err == nil && n.cfg.Now().Before(until):
+		return behind
+	default: // nobody can be asked without a certificate
+		v = n.View()
+	}
+	authorities := authoritiesOf(v)
+	if kept, err := os.ReadFile(n.cfg.TLS.Authority); err == nil && behind != nil {
+		authorities = append(kept, authorities...)
+	}
+	if trust, err := n.cfg.TLS.Trust(); err == nil && !due && trust.Signer == v.Authority().Fingerprint {
 		return n.cfg.TLS.KeepAuthorities(authorities)
 	}
 	if err != nil {
@@ -56,55 +75,69 @@ func (n *Node) keepCertificate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	certificate, err := n.sign(parsed, id)
+	certificate, err := n.sign(v, parsed, id)
 	if err != nil {
 		return err
 	}
 	if err := n.cfg.TLS.Keep(certificate, key, authorities); err != nil {
 		return err
 	}
-	n.log.Info("certificate made", "name", id.Name)
+	n.log.Info("certificate made", "name", id.Name, "authority", v.Authority().Fingerprint)
 	return nil
 }
 
-// putAuthority makes the authority of the store. Its key is sealed as every secret
-// is.
+// current reports whether this node trusts the authorities of a view, and has a
+// certificate of the one that signs.
+func (n *Node) current(v *state.View) bool {
+	trust, err := n.cfg.TLS.Trust()
+	return err == nil && trust.Signer == v.Authority().Fingerprint && slices.Equal(trust.Authorities, fingerprintsOf(v))
+}
+
+// putAuthority makes the first authority of the store.
 func (n *Node) putAuthority(ctx context.Context) error {
+	a, err := n.newAuthority()
+	if err != nil {
+		return err
+	}
+	return n.command(ctx, iam.PutAuthority{Authority: a})
+}
+
+// newAuthority makes an authority. Its key is sealed as every secret is.
+func (n *Node) newAuthority() (iam.Authority, error) {
 	k := n.keys.Load()
 	if k == nil {
-		return ErrNotInitialized
+		return iam.Authority{}, ErrNotInitialized
 	}
 	authority, err := pki.NewAuthority(k.cluster, n.cfg.Now())
 	if err != nil {
-		return err
+		return iam.Authority{}, err
 	}
 	key, err := authority.Key()
 	if err != nil {
-		return err
+		return iam.Authority{}, err
 	}
-	result, err := n.Propose(ctx, iam.Envelope{
-		Command: iam.PutAuthority{Authority: iam.Authority{
-			Fingerprint: authority.Fingerprint(), Certificate: string(authority.Certificate()),
-			Key: k.seal.Seal(k.authority(authority.Fingerprint()), key),
-		}},
-		Request: newRequest(), Actor: n.actor(), Time: iam.At(n.cfg.Now()),
-	})
-	if err != nil {
-		return err
-	}
-	if result.Err != nil {
+	return iam.Authority{
+		Fingerprint: authority.Fingerprint(), Certificate: string(authority.Certificate()),
+		Key: k.seal.Seal(k.authority(authority.Fingerprint()), key),
+	}, nil
+}
+
+// command proposes one of the node's own; a refusal is an error.
+func (n *Node) command(ctx context.Context, c iam.Command) error {
+	result, err := n.Propose(ctx, iam.Envelope{Command: c, Request: newRequest(), Actor: n.actor(), Time: iam.At(n.cfg.Now())})
+	if err == nil && result.Err != nil {
 		return result.Err
 	}
-	return nil
+	return err
 }
 
 func (k *keys) authority(fingerprint string) seal.Record {
 	return seal.Record{Cluster: k.cluster, Table: "authorities", Key: fingerprint}
 }
 
-// sign makes a certificate with the newest authority.
-func (n *Node) sign(r pki.Request, id pki.Identity) ([]byte, error) {
-	k, record := n.keys.Load(), n.View().Authority()
+// sign makes a certificate with the authority that signs.
+func (n *Node) sign(v *state.View, r pki.Request, id pki.Identity) ([]byte, error) {
+	k, record := n.keys.Load(), v.Authority()
 	if k == nil || record == nil {
 		return nil, ErrNoAuthority
 	}
@@ -124,6 +157,13 @@ func authoritiesOf(v *state.View) (pem []byte) {
 		pem = append(pem, a.Certificate...)
 	}
 	return pem
+}
+
+func fingerprintsOf(v *state.View) (all []string) {
+	for a := range v.Authorities() {
+		all = append(all, a.Fingerprint)
+	}
+	return all
 }
 
 // NewJoinToken makes a token for one new member: its id and text, and the hash that
@@ -193,7 +233,7 @@ func (i issuer) grant(v *state.View, enrolment string, hosts []string, r pki.Req
 	if !ok {
 		return enrol.Grant{}, fmt.Errorf("%w: the enrolment was deleted", enrol.ErrRefused)
 	}
-	certificate, err := i.node.sign(r, pki.Identity{Role: roles[e.Kind], Name: e.Name, Enrolment: e.ID, Hosts: hosts})
+	certificate, err := i.node.sign(v, r, pki.Identity{Role: roles[e.Kind], Name: e.Name, Enrolment: e.ID, Hosts: hosts})
 	if err != nil {
 		return enrol.Grant{}, err
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/doorward/doorward/cluster/feed"
 	"github.com/doorward/doorward/cluster/peer"
+	"github.com/doorward/doorward/cluster/pki"
 	"github.com/doorward/doorward/iam"
 )
 
@@ -63,8 +64,12 @@ func (h handler) Health() peer.Health {
 	if k := h.node.keys.Load(); k != nil {
 		sealKey = k.seal.ID()
 	}
+	var trust pki.Trust
+	if h.node.cfg.TLS != nil {
+		trust, _ = h.node.cfg.TLS.Trust()
+	}
 	return peer.Health{
-		SealKey: sealKey, Gossip: h.node.gossipKeys(),
+		SealKey: sealKey, Trust: trust, ByHand: !h.node.cfg.OwnTLS, Gossip: h.node.gossipKeys(),
 		ID: s.ID, Applied: s.Applied, Last: s.Last, Term: s.Term,
 		Version: h.node.cfg.Version, Level: h.node.cfg.Level, Trouble: h.node.Trouble(),
 		Role: s.Role, Disk: s.Disk, Free: s.Free,

@@ -39,13 +39,13 @@ func (n *Node) followPort(ctx context.Context) error {
 
 func (n *Node) followed(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
-	name := ""
+	var who feed.Peer
 	if c, ok := conn.(*mesh.Conn); ok {
-		name = c.Peer.ID
+		who = feed.Peer{Name: c.Peer.ID, Signer: c.Peer.Signer}
 	}
-	n.log.Info("sidecar connected", "sidecar", name, "from", conn.RemoteAddr().String())
-	err := n.feed.Serve(ctx, conn, name)
-	n.log.Info("sidecar disconnected", "sidecar", name, "reason", err)
+	n.log.Info("sidecar connected", "sidecar", who.Name, "from", conn.RemoteAddr().String())
+	err := n.feed.Serve(ctx, conn, who)
+	n.log.Info("sidecar disconnected", "sidecar", who.Name, "reason", err)
 }
 
 // feedNodes returns where the feed can be had, this node first.
@@ -193,9 +193,10 @@ func (n *Node) useLoop(ctx context.Context) error {
 	}
 }
 
-// SidecarDialer returns a function that connects a sidecar to a node.
-func SidecarDialer(name string, files *pki.Files) func(ctx context.Context, address string) (net.Conn, error) {
-	member := mesh.Config{ID: name, Cluster: func() string { return "" }, TLS: files}
+// SidecarDialer returns a function that connects a sidecar to a node; a nil carrier means
+// TCP.
+func SidecarDialer(name string, files *pki.Files, carrier mesh.Carrier) func(ctx context.Context, address string) (net.Conn, error) {
+	member := mesh.Config{ID: name, Cluster: func() string { return "" }, TLS: files, Carrier: carrier}
 	return func(ctx context.Context, address string) (net.Conn, error) {
 		conn, err := mesh.Dial(ctx, member, mesh.Feed, "", address)
 		if err != nil {

@@ -38,7 +38,11 @@ func (n *Node) upkeep(ctx context.Context) error {
 	}
 	n.keeping.Lock() // Init keeps up, too, and two would make two authorities
 	defer n.keeping.Unlock()
-	return errors.Join(n.raiseLevel(ctx), n.keepCertificate(ctx))
+	err := errors.Join(n.raiseLevel(ctx), n.keepCertificate(ctx))
+	if n.mesh != nil {
+		n.mesh.Review()
+	}
+	return err
 }
 
 // opens reports whether the root key opens the secrets of the store. A node with

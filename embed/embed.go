@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/cluster"
+	"github.com/doorward/doorward/cluster/mesh"
 	"github.com/doorward/doorward/cluster/pki"
 	"github.com/doorward/doorward/iam"
 	"github.com/doorward/doorward/iam/wire"
@@ -41,6 +42,9 @@ type Config struct {
 	// in State, which is made.
 	SnapshotKey SnapshotKey
 
+	// Carrier is where connections come from; nil means TCP.
+	Carrier mesh.Carrier
+
 	// Authorizer says how to decide; nil is [sidecar.DefaultConfig]. Its Keep is filled in.
 	Authorizer *sidecar.Config
 	// Decided returns how many decisions were made so far, for operators; nil: it is not
@@ -67,6 +71,8 @@ type Host struct {
 	files      *pki.Files // nil: no certificates
 	source     *remote.Source
 	authorizer *sidecar.Authorizer
+	wake       chan struct{} // capacity 1: the store's authorities may be others
+	heeded     pki.Trust     // those that it was said of last
 
 	counted atomic.Uint64 // decisions at the last report
 	at      atomic.Int64  // when that was, nanoseconds since 1970
@@ -85,7 +91,7 @@ func Open(ctx context.Context, config Config) (*Host, error) {
 	if err := os.MkdirAll(config.State, 0o700); err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
-	h := &Host{config: config}
+	h := &Host{config: config, wake: make(chan struct{}, 1)}
 	if err := h.join(ctx); err != nil {
 		return nil, err
 	}
@@ -115,8 +121,8 @@ func (c *Config) complete() error {
 func (h *Host) open() (err error) {
 	c := &h.config
 	h.source, err = remote.New(remote.Config{
-		Nodes: c.Nodes, Name: c.Name, Version: c.Version, Dial: cluster.SidecarDialer(c.Name, h.files),
-		Report: h.report, Settle: func() error { return h.authorizer.Settle() },
+		Nodes: c.Nodes, Name: c.Name, Version: c.Version, Dial: cluster.SidecarDialer(c.Name, h.files, c.Carrier),
+		Report: h.report, Settle: h.settle, Trust: h.trusted,
 		Connected: func(node, address string) { c.Logger.Info("following", "node", node, "address", address) },
 	})
 	if err != nil {

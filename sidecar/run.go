@@ -118,6 +118,23 @@ func (a *Authorizer) Status() Status {
 	return Status{Cluster: v.Store().ClusterID, Index: v.Index(), Staleness: age, Err: err}
 }
 
+// Authorities returns what the view has of the authorities of the cluster's members, by
+// fingerprint: all that are trusted, sorted, and the one that signs. None before there
+// is a view.
+func (a *Authorizer) Authorities() (all []string, signs string) {
+	v := a.replica.current.Load()
+	if v == nil {
+		return nil, ""
+	}
+	for authority := range v.Authorities() {
+		all = append(all, authority.Fingerprint)
+	}
+	if authority := v.Authority(); authority != nil {
+		signs = authority.Fingerprint
+	}
+	return all, signs
+}
+
 // Wait returns once requests are decided under a view at or past index, or with an
 // error when ctx is done.
 func (a *Authorizer) Wait(ctx context.Context, index iam.Index) error {

@@ -58,7 +58,7 @@ func serveCrowd(b *testing.B, v *state.View) (address string) {
 			if err != nil {
 				return
 			}
-			serving.Go(func() { defer conn.Close(); _ = f.Serve(ctx, conn, "") })
+			serving.Go(func() { defer conn.Close(); _ = f.Serve(ctx, conn, feed.Peer{}) })
 		}
 	})
 	b.Cleanup(func() { cancel(); _ = l.Close(); serving.Wait() })

@@ -48,7 +48,7 @@ func newFleet(tb testing.TB, n int) *fleet {
 	if _, err := node.Init(tb.Context(), cluster.Birth{}); err != nil {
 		tb.Fatal(err)
 	}
-	dial := cluster.SidecarDialer("fleet", nil)
+	dial := cluster.SidecarDialer("fleet", nil, nil)
 	for i := range n {
 		source, err := remote.New(remote.Config{
 			Nodes: []string{node.Address()}, Name: fmt.Sprint("s", i),

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/cluster"
+	"github.com/doorward/doorward/cluster/enrol"
+	"github.com/doorward/doorward/cluster/mesh"
 	"github.com/doorward/doorward/cluster/peer"
 	"github.com/doorward/doorward/iam"
 	"github.com/doorward/doorward/internal/seal"
@@ -91,6 +93,9 @@ func New(t testing.TB, n int, tune func(*cluster.Config)) *World {
 		t.Fatal(err)
 	}
 	for _, node := range w.nodes[1:] {
+		if node.cfg.OwnTLS {
+			w.enroll(node)
+		}
 		if err := node.Join(t.Context(), []string{w.nodes[0].host}); err != nil {
 			t.Fatal(err)
 		}
@@ -98,6 +103,44 @@ func New(t testing.TB, n int, tune func(*cluster.Config)) *World {
 	w.AwaitVoters(n)
 	return w
 }
+
+// Token makes a join token for a member, good for an hour.
+func (w *World) Token(kind iam.Member, name string) string {
+	w.t.Helper()
+	leader := w.Leader()
+	id, text, hash, err := leader.NewJoinToken()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r, err := leader.Do(w.t.Context(), iam.CreateEnrolment{Enrolment: iam.Enrolment{
+		ID: id, Kind: kind, Name: name, Hash: hash, Expires: iam.At(time.Now().Add(time.Hour)), By: iam.FirstAccount.Root(),
+	}})
+	if err = errors.Join(err, refusal(r)); err != nil {
+		w.t.Fatal(err)
+	}
+	return text
+}
+
+// enroll gets the certificate of a node to be from the first one.
+func (w *World) enroll(n *Node) {
+	w.t.Helper()
+	token, err := enrol.ParseToken(w.Token(iam.MemberNode, n.host))
+	if err == nil {
+		_, err = enrol.Enrol(w.t.Context(), enrol.Config{
+			Dir: cluster.TLSDir(n.cfg.Dir), Carrier: n.cfg.Carrier, Now: n.cfg.Now,
+			Addresses: func() []string { return []string{w.nodes[0].host} },
+		}, token)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// Carrier is the network as a host of that name sees it.
+func (w *World) Carrier(host string) mesh.Carrier { return carrier{w.net, host} }
+
+// Host is the name of a node's host, which is its address.
+func (n *Node) Host() string { return n.host }
 
 // AwaitVoters waits until there are n voters and every one of them knows it.
 func (w *World) AwaitVoters(n int) {

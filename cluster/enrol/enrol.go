@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/doorward/doorward/cluster/mesh"
@@ -32,6 +33,15 @@ type Config struct {
 
 	// Carrier is where connections come from; nil means TCP.
 	Carrier mesh.Carrier
+
+	// Wanted returns what the store has lately said of the member's trust: the
+	// authorities to accept, and the one that signs; zero: nothing. [Keep] renews a
+	// certificate that does not fit, which brings what fits. Nil: nobody says so.
+	Wanted func() pki.Trust
+	// Wake has Keep look at that at once; nil: nothing does.
+	Wake <-chan struct{}
+	// Renewed is called by Keep after each renewal; nil: nobody is told.
+	Renewed func(context.Context)
 
 	// Logger gets what [Keep] does; nil discards.
 	Logger *slog.Logger
@@ -113,38 +123,83 @@ func Renew(ctx context.Context, cfg Config) error {
 	return files.Keep(a.Certificate, key, a.Authorities)
 }
 
-// checkEvery is how often a member looks whether its certificate wants renewal.
-const checkEvery = time.Hour
+// checkEvery is how often a member looks whether its certificate wants renewal, and
+// firstRetry when it tries again after a failure, doubled with each.
+const (
+	checkEvery = time.Hour
+	firstRetry = 2 * time.Second
+)
+
+// spread is how long a member waits at most when it is woken: many are, at once.
+const spread = time.Second
 
 // Due reports whether a certificate wants renewal: a third of its time is left.
 func Due(from, until, now time.Time) bool {
 	return now.After(until.Add(-until.Sub(from) / 3))
 }
 
-// Keep renews a member's certificate in time, until ctx is done. A refusal or a
-// failure is logged and tried again: there is a month left.
+// Keep renews a member's certificate in time, and when the authorities of the cluster
+// have changed, until ctx is done. A refusal or a failure is logged and tried again:
+// there is a month left.
 func Keep(ctx context.Context, cfg Config) error {
 	cfg.setDefaults()
-	files := pki.FilesIn(cfg.Dir)
+	retry := firstRetry
 	for {
-		_, from, until, err := files.Identity()
-		if err == nil && Due(from, until, cfg.Now()) {
-			if err = Renew(ctx, cfg); err == nil {
-				cfg.Logger.Info("certificate renewed")
-			}
+		// Members that began together, or hear of something together, do not ask together.
+		pause := checkEvery/2 + rand.N(checkEvery)
+		if renewed, err := cfg.keep(ctx); err != nil && ctx.Err() == nil {
+			cfg.Logger.Warn("cannot renew the certificate", "error", err)
+			pause, retry = min(pause, retry+rand.N(retry)), min(2*retry, checkEvery)
+		} else if renewed {
+			retry = firstRetry
 		}
-		if err != nil && ctx.Err() == nil {
-			cfg.Logger.Warn("cannot renew the certificate", "until", until, "error", err)
-		}
-		// Members that began together do not ask together.
-		pause := time.NewTimer(checkEvery/2 + rand.N(checkEvery))
+		again := time.NewTimer(pause)
 		select {
-		case <-pause.C:
+		case <-again.C:
+		case <-cfg.Wake:
+			again.Reset(rand.N(spread))
+			select {
+			case <-again.C:
+			case <-ctx.Done():
+			}
 		case <-ctx.Done():
-			pause.Stop()
+		}
+		again.Stop()
+		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
+}
+
+// keep renews the certificate if that is needed.
+func (c *Config) keep(ctx context.Context) (renewed bool, err error) {
+	files := pki.FilesIn(c.Dir)
+	_, from, until, err := files.Identity()
+	if err != nil {
+		return false, err
+	}
+	fits, err := c.fits(files)
+	if err != nil || fits && !Due(from, until, c.Now()) {
+		return false, err
+	}
+	if err := Renew(ctx, *c); err != nil {
+		return false, err
+	}
+	c.Logger.Info("certificate renewed")
+	if c.Renewed != nil {
+		c.Renewed(ctx)
+	}
+	return true, nil
+}
+
+// fits reports whether certificate and authorities are as the store wants them.
+func (c *Config) fits(files *pki.Files) (bool, error) {
+	if c.Wanted == nil {
+		return true, nil
+	}
+	have, err := files.Trust()
+	want := c.Wanted()
+	return want.Signer == "" || have.Signer == want.Signer && slices.Equal(have.Authorities, want.Authorities), err
 }
 
 // ask puts a question to one node after the other, until one decides.
@@ -180,7 +235,7 @@ func (c *Config) askAt(ctx context.Context, settings *tls.Config, address string
 		return answer{}, err
 	}
 	if err := readMessage(conn, &a); err != nil {
-		return answer{}, err
+		return answer{}, pki.Refused(err)
 	}
 	switch {
 	case a.Refusal != "" && a.Again:

@@ -3,6 +3,7 @@ package feed
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"slices"
 	"sync"
 	"time"
@@ -32,6 +33,12 @@ type Follower struct {
 	// Serves is false for one that is getting its first snapshot. It begins to decide
 	// when it has asked for the current index after that, and has it.
 	Serves bool
+
+	// Signer is the fingerprint of the authority that signed the certificate with which it
+	// connected, empty if it has shown none. Trusts are those of the authorities that it
+	// accepts, as it last said; nil if it has not.
+	Signer string
+	Trusts []string
 }
 
 // follower is a Follower that the feed keeps up to date.
@@ -106,6 +113,20 @@ func (g *followers) progress(m *follower, p wire.Progress) {
 	defer g.mu.Unlock()
 	m.Staleness, m.Rate = time.Duration(p.Staleness)*time.Millisecond, p.Rate
 	g.reachedLocked(m, p.Index)
+}
+
+// maxTrusts bounds Follower.Trusts, and fingerprintSize is that of each.
+const (
+	maxTrusts       = 16
+	fingerprintSize = 2 * sha256.Size
+)
+
+// trusts notes whose certificates a follower accepts.
+func (g *followers) trusts(m *follower, authorities []string) {
+	authorities = slices.DeleteFunc(authorities, func(a string) bool { return len(a) != fingerprintSize })
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	m.Trusts = slices.Clone(authorities[:min(len(authorities), maxTrusts)])
 }
 
 func (g *followers) reached(m *follower, index iam.Index) {

@@ -26,19 +26,25 @@ const (
 // asks more gets no answer to some, which ends its wait with an error.
 const answersWaiting = 1024
 
+// Peer is what the certificate of a follower says; zero: it has shown none.
+type Peer struct {
+	Name   string // empty: it says itself who it is
+	Signer string // see [Follower]
+}
+
 // Serve is Follow for a follower at the other end of a connection, and answers its
-// questions. Peer is the name that its certificate gives it; empty: it says itself
-// who it is. The connection is the caller's to close. Serve returns when ctx is done,
+// questions. The connection is the caller's to close. Serve returns when ctx is done,
 // with [ErrBehind], or with what is wrong with the connection or the follower.
-func (f *Feed) Serve(ctx context.Context, conn net.Conn, peer string) error {
+func (f *Feed) Serve(ctx context.Context, conn net.Conn, peer Peer) error {
 	in := wire.NewFollowerReader(conn)
-	hello, err := subscription(conn, in, peer)
+	hello, err := subscription(conn, in, peer.Name)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	member := f.followers.join(Follower{
 		Name: hello.Name, Instance: hello.Instance, Version: hello.Version, Address: conn.RemoteAddr().String(), Serves: hello.Serves,
+		Signer: peer.Signer,
 	})
 	defer f.followers.leave(member)
 	out := &network{
@@ -103,6 +109,8 @@ func (f *Feed) listen(ctx context.Context, conn net.Conn, in *wire.FrameReader, 
 			if f.cfg.Used != nil && len(q.Used) > 0 {
 				f.cfg.Used(q.Used)
 			}
+		case wire.Trust:
+			f.followers.trusts(out.member, q.Authorities)
 		case wire.Confirm:
 			f.confirms.ask(f.cfg.Confirm, func(index iam.Index, err error) { out.confirmed(q.Nonce, index, err) })
 		case wire.AskKey:

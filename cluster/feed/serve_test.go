@@ -26,7 +26,7 @@ func (w *world) call(t testing.TB, ctx context.Context) *caller {
 	t.Helper()
 	near, far := net.Pipe()
 	c := &caller{t: t, conn: near, in: wire.NewFrameReader(near), end: make(chan error, 1)}
-	go func() { defer far.Close(); c.end <- w.Serve(ctx, far, "") }()
+	go func() { defer far.Close(); c.end <- w.Serve(ctx, far, Peer{}) }()
 	return c
 }
 
@@ -252,7 +252,7 @@ func FuzzServe(f *testing.F) {
 		})
 		near, far := net.Pipe()
 		done := make(chan struct{})
-		go func() { defer close(done); defer far.Close(); fd.Serve(t.Context(), far, "") }()
+		go func() { defer close(done); defer far.Close(); fd.Serve(t.Context(), far, Peer{}) }()
 		go io.Copy(io.Discard, near) // ends with near
 		near.SetDeadline(time.Now().Add(10 * time.Second))
 		near.Write(b)

@@ -88,6 +88,7 @@ type Peer struct {
 	Cluster  string       // empty if it belongs to none
 	Name     string       // in its certificate; empty without TLS
 	Identity pki.Identity // in its certificate; zero without one
+	Signer   string       // fingerprint of the authority that signed it; empty without one
 }
 
 // Close ends the connection. It is safe to call twice.

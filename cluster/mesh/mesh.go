@@ -3,6 +3,7 @@ package mesh
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -67,9 +68,17 @@ type Mesh struct {
 	enrolling *tls.Config
 
 	mu     sync.Mutex
-	conns  map[*Conn]net.Conn // with what the carrier gave for each
+	conns  map[*Conn]kept
 	closed bool
 	done   chan struct{}
+}
+
+// kept is what the carrier gave for a connection, the name in the certificate of the
+// other side and the fingerprint of the authority that signed it, empty while none was
+// shown.
+type kept struct {
+	raw          net.Conn
+	name, signer string
 }
 
 // New binds the port.
@@ -80,7 +89,7 @@ func New(cfg Config) (*Mesh, error) {
 	if cfg.TLS == nil && cfg.Carrier == nil && !isLoopback(cfg.Listen) {
 		return nil, fmt.Errorf("mesh: %s is not a loopback address: certificates are needed (doorward tls init, doorward tls issue)", cfg.Listen)
 	}
-	m := &Mesh{cfg: cfg, listeners: make(map[Protocol]*listener), conns: make(map[*Conn]net.Conn), done: make(chan struct{})}
+	m := &Mesh{cfg: cfg, listeners: make(map[Protocol]*listener), conns: make(map[*Conn]kept), done: make(chan struct{})}
 	if cfg.TLS != nil {
 		// A member without a certificate yet is heard by nobody until it has one.
 		if err := cfg.TLS.Check(); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -168,8 +177,8 @@ func (m *Mesh) Close() error {
 	m.conns = nil
 	m.mu.Unlock()
 	err := m.listener.Close()
-	for _, raw := range conns {
-		raw.Close()
+	for _, c := range conns {
+		c.raw.Close()
 	}
 	return err
 }
@@ -181,8 +190,37 @@ func (m *Mesh) keep(c *Conn) error {
 	if m.closed {
 		return net.ErrClosed
 	}
-	m.conns[c] = c.Conn
+	m.conns[c] = kept{raw: c.Conn}
 	return nil
+}
+
+// vouched notes whose certificate the other side has shown, and who signed it.
+func (m *Mesh) vouched(c *Conn, name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if k, ok := m.conns[c]; ok {
+		m.conns[c] = kept{k.raw, name, c.Peer.Signer}
+	}
+}
+
+// Review ends the connections with members whose certificate is of an authority that
+// is trusted no longer.
+func (m *Mesh) Review() {
+	if m.cfg.TLS == nil {
+		return
+	}
+	trust, err := m.cfg.TLS.Trust()
+	if err != nil {
+		return // there is no certificate yet, and so no connection
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, k := range m.conns {
+		if k.signer != "" && !slices.Contains(trust.Authorities, k.signer) {
+			m.cfg.Logger.Warn("connection ended", "with", k.name, "reason", "the authority of its certificate is trusted no longer")
+			k.raw.Close()
+		}
+	}
 }
 
 func (m *Mesh) forget(c *Conn) {
@@ -280,10 +318,25 @@ func (m *Mesh) recognise(c *Conn, state tls.ConnectionState) (err error) {
 		return err
 	}
 	c.Peer.Name = c.Peer.Identity.Name
+	if err := m.cfg.sign(c, state.PeerCertificates[0]); err != nil {
+		return err
+	}
 	if m.cfg.Admitted == nil {
 		return nil
 	}
 	return m.cfg.Admitted(c.Peer.Identity)
+}
+
+// sign notes which authority signed the certificate of the other side. It was verified,
+// but an authority may have gone in between.
+func (cfg *Config) sign(c *Conn, certificate *x509.Certificate) error {
+	if c.Peer.Signer = cfg.TLS.SignerOf(certificate); c.Peer.Signer == "" {
+		return pki.ErrOtherAuthority
+	}
+	if c.mesh != nil {
+		c.mesh.vouched(c, certificate.Subject.CommonName)
+	}
+	return nil
 }
 
 // check returns why a greeting is refused, nil if it is not.
@@ -378,6 +431,9 @@ func (cfg *Config) greet(ctx context.Context, c *Conn, h hello) error {
 		if err := secure.HandshakeContext(ctx); err != nil {
 			return err
 		}
+		if err := cfg.sign(c, secure.ConnectionState().PeerCertificates[0]); err != nil {
+			return err
+		}
 		c.Conn = secure
 	}
 	if err := writeMessage(c.Conn, h); err != nil {
@@ -385,7 +441,7 @@ func (cfg *Config) greet(ctx context.Context, c *Conn, h hello) error {
 	}
 	var w welcome
 	if err := readMessage(c.Conn, &w); err != nil {
-		return err
+		return pki.Refused(err)
 	}
 	if w.Refusal != "" {
 		return fmt.Errorf("%w: %s", ErrRefused, w.Refusal)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/cluster/feed"
+	"github.com/doorward/doorward/cluster/pki"
 	"github.com/doorward/doorward/iam"
 	"github.com/doorward/doorward/raft"
 )
@@ -74,6 +75,8 @@ type Health struct {
 	Disk    time.Duration // that a write to its log takes
 	Free    uint64        // bytes left on its disk
 	Gossip  iam.Gossip    // the keys of its gossip
+	Trust   pki.Trust     // whose certificates it accepts, and whose it has; zero: it has none
+	ByHand  bool          // its certificate is made by hand
 }
 
 // fault is an error on its way between nodes.

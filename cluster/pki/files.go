@@ -7,11 +7,28 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
+
+// ErrOtherAuthority: the certificate of one side of a connection is of an authority that
+// the other does not trust. Whoever was away has to become a member anew.
+var ErrOtherAuthority = errors.New("the two sides know different authorities: they belong to different clusters, " +
+	"or the cluster's authority was replaced while this host was away, and then it has to join anew, with a new token")
+
+// Refused says what it means when the other side has ended a connection because it does
+// not accept the certificate that it was shown; other errors it returns as they are.
+func Refused(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" && strings.Contains(op.Error(), "unknown certificate authority") {
+		return fmt.Errorf("pki: %w: %w", ErrOtherAuthority, err)
+	}
+	return err
+}
 
 // Files are the paths of a member's certificate, its key, and the authority's
 // certificate (one or more, while one authority replaces another). They are read
@@ -22,13 +39,20 @@ type Files struct {
 
 	mu     sync.Mutex
 	loaded *material
-	stamps [3]time.Time
+	stamps [3]os.FileInfo
 }
 
 type material struct {
 	own         tls.Certificate
 	pool        *x509.CertPool
-	authorities [][]byte // DER, those that the pool holds
+	authorities []*x509.Certificate // those that the pool holds
+	trust       Trust
+}
+
+// Trust is whose certificates a member accepts, and whose it has, by fingerprint.
+type Trust struct {
+	Authorities []string // sorted; at least one
+	Signer      string   // of its own certificate; empty: none of them
 }
 
 // The files of a member that keeps its certificate itself, see [FilesIn].
@@ -103,15 +127,32 @@ func (f *Files) Identity() (id Identity, from, until time.Time, err error) {
 	return id, m.own.Leaf.NotBefore, m.own.Leaf.NotAfter, err
 }
 
-// SignedBy reports whether an authority, its certificate in PEM, has signed the
-// member's, as the files say now.
-func (f *Files) SignedBy(authority []byte) bool {
-	m, err := f.read()
+// Trust returns whose certificates the member accepts, and whose it has.
+func (f *Files) Trust() (Trust, error) {
+	m, err := f.current()
 	if err != nil {
-		return false
+		return Trust{}, err
 	}
-	c, err := x509.ParseCertificate(decodePEM(authority, "CERTIFICATE"))
-	return err == nil && m.own.Leaf.CheckSignatureFrom(c) == nil
+	return m.trust, nil
+}
+
+// SignerOf returns the fingerprint of the authority, of those that the member trusts
+// now, that has signed a certificate; empty: none of them.
+func (f *Files) SignerOf(c *x509.Certificate) string {
+	m, err := f.current()
+	if err != nil {
+		return ""
+	}
+	return m.signerOf(c)
+}
+
+func (m *material) signerOf(c *x509.Certificate) string {
+	for _, a := range m.authorities {
+		if c.CheckSignatureFrom(a) == nil {
+			return fingerprint(a.Raw)
+		}
+	}
+	return ""
 }
 
 // Check reads the files and says what is wrong with them.
@@ -124,8 +165,8 @@ func (f *Files) Check() error {
 func (f *Files) current() (*material, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	stamps, err := f.times()
-	if err == nil && f.loaded != nil && stamps == f.stamps {
+	stamps, err := f.stat()
+	if err == nil && f.loaded != nil && unchanged(stamps, f.stamps) {
 		return f.loaded, nil
 	}
 	if err == nil {
@@ -140,7 +181,18 @@ func (f *Files) current() (*material, error) {
 	return f.loaded, nil
 }
 
-func (f *Files) times() (stamps [3]time.Time, err error) {
+// unchanged reports whether files are those that they were. Two that replace one another
+// within a tick of the clock have the same time.
+func unchanged(now, then [3]os.FileInfo) bool {
+	for i := range now {
+		if !now[i].ModTime().Equal(then[i].ModTime()) || !os.SameFile(now[i], then[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (f *Files) stat() (stamps [3]os.FileInfo, err error) {
 	for i, path := range []string{f.Certificate, f.Key, f.Authority} {
 		info, err := os.Stat(path)
 		if err != nil {
@@ -149,7 +201,7 @@ func (f *Files) times() (stamps [3]time.Time, err error) {
 		if mode := info.Mode().Perm(); path == f.Key && mode&0o077 != 0 {
 			return stamps, fmt.Errorf("pki: %s has mode %04o, so others can read it: chmod 600 %s", path, mode, path)
 		}
-		stamps[i] = info.ModTime()
+		stamps[i] = info
 	}
 	return stamps, nil
 }
@@ -170,11 +222,15 @@ func (f *Files) read() (*material, error) {
 			return nil, fmt.Errorf("pki: %s holds something else than PEM certificates", f.Authority)
 		}
 		m.pool.AddCert(authority)
-		m.authorities = append(m.authorities, block.Bytes)
+		m.authorities = append(m.authorities, authority)
+		m.trust.Authorities = append(m.trust.Authorities, fingerprint(authority.Raw))
 	}
 	if len(m.authorities) == 0 {
 		return nil, fmt.Errorf("pki: %s holds no PEM certificate", f.Authority)
 	}
+	slices.Sort(m.trust.Authorities)
+	m.trust.Authorities = slices.Compact(m.trust.Authorities)
+	m.trust.Signer = m.signerOf(m.own.Leaf)
 	return m, nil
 }
 
@@ -229,7 +285,10 @@ func (f *Files) Enrolling(protocol string) *tls.Config {
 				return nil, err
 			}
 			shown := m.own
-			shown.Certificate = append(append([][]byte(nil), m.own.Certificate[0]), m.authorities...)
+			shown.Certificate = [][]byte{m.own.Certificate[0]}
+			for _, a := range m.authorities {
+				shown.Certificate = append(shown.Certificate, a.Raw)
+			}
 			return &tls.Config{
 				MinVersion: tls.VersionTLS13, NextProtos: []string{protocol},
 				Certificates: []tls.Certificate{shown},
@@ -251,7 +310,11 @@ func Pinned(protocol, authority string) *tls.Config {
 				if c.IsCA && fingerprint(c.Raw) == authority {
 					pool := x509.NewCertPool()
 					pool.AddCert(c)
-					return verifyNode(s, pool)
+					err := verifyNode(s, pool)
+					if errors.As(err, new(x509.UnknownAuthorityError)) {
+						err = fmt.Errorf("pki: the authority %s, which the token names, does not sign the certificates of the cluster: it was replaced, or is about to be; ask for a new token", authority)
+					}
+					return err
 				}
 			}
 			return fmt.Errorf("pki: the other side is not of the cluster that is meant: it does not show the authority %s", authority)
@@ -268,7 +331,11 @@ func verifyNode(s tls.ConnectionState, pool *x509.CertPool) error {
 		between.AddCert(c)
 	}
 	leaf := s.PeerCertificates[0]
-	if _, err := leaf.Verify(x509.VerifyOptions{Roots: pool, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}); err != nil {
+	_, err := leaf.Verify(x509.VerifyOptions{Roots: pool, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+	if errors.As(err, new(x509.UnknownAuthorityError)) {
+		return fmt.Errorf("pki: %w: %w", ErrOtherAuthority, err)
+	}
+	if err != nil {
 		return fmt.Errorf("pki: %w", err)
 	}
 	if role, name, err := RoleOf(leaf); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +22,9 @@ type session struct {
 	out     chan wire.Frame // questions on their way
 	applied chan iam.Index  // capacity 1: the newest index to report
 	done    chan struct{}   // closed when the session has ended
+	at      wire.Position   // where the feed is; of who follows
+	trusts  []string        // that the node was told of; of acknowledge, once there is one
+	next    *session        // takes this one's place; guarded by source.mu
 
 	mu      sync.Mutex
 	waiting map[uint64]chan wire.Frame // by nonce
@@ -48,7 +52,27 @@ func (c *session) subscribe(from wire.Position) error {
 	if from.Index > 0 {
 		c.applied <- from.Index // as soon as it is settled
 	}
-	return c.write(wire.Subscribe{Name: s.config.Name, Version: s.config.Version, Instance: s.instance, From: from, Serves: serves})
+	c.at = from
+	if err := c.write(wire.Subscribe{Name: s.config.Name, Version: s.config.Version, Instance: s.instance, From: from, Serves: serves}); err != nil {
+		return err
+	}
+	if trust, changed := c.trust(); changed {
+		return c.write(trust)
+	}
+	return nil
+}
+
+// trust returns whose certificates are accepted, and whether the node does not know yet.
+func (c *session) trust() (wire.Trust, bool) {
+	if c.source.config.Trust == nil {
+		return wire.Trust{}, false
+	}
+	now := c.source.config.Trust()
+	if slices.Equal(now, c.trusts) {
+		return wire.Trust{}, false
+	}
+	c.trusts = now
+	return wire.Trust{Authorities: now}, true
 }
 
 func (c *session) write(f wire.Frame) error {
@@ -72,13 +96,18 @@ func (c *session) follow(ctx context.Context, sink func(wire.Frame) error) error
 	stop := context.AfterFunc(ctx, func() { c.conn.Close() })
 	err := c.listen(sink)
 	stop()
-	close(c.done)
-	c.conn.Close()
+	c.end()
 	speaking.Wait()
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	return fmt.Errorf("node at %s: %w", c.address, err)
+}
+
+// end ends the connection, and the wait for answers.
+func (c *session) end() {
+	close(c.done)
+	c.conn.Close()
 }
 
 // listen takes frames one after another.
@@ -106,7 +135,7 @@ func (c *session) listen(sink func(wire.Frame) error) error {
 				return err
 			}
 		}
-		if err := c.trust(); err != nil {
+		if err := c.doubtful(); err != nil {
 			return err
 		}
 	}
@@ -126,10 +155,13 @@ func (c *session) take(frame wire.Frame, sink func(wire.Frame) error) error {
 	case wire.GoAway:
 		c.source.learn(f.Peers)
 	case wire.SnapshotEnd:
+		c.at = f.Position
 		c.reached(f.Position.Index)
 	case wire.Delta:
+		c.at.Index, c.at.Sum = f.Index, f.Sum
 		c.reached(f.Index)
 	case wire.Bookmark:
+		c.at.Index, c.at.Sum = f.Index, f.Sum
 		c.reached(f.Index)
 	}
 	return nil
@@ -163,17 +195,28 @@ func (c *session) acknowledge() {
 			}
 			at = index
 		case <-tick.C:
+			if trust, changed := c.trust(); changed && !c.say(trust) {
+				return
+			}
 			if at == 0 {
 				continue
 			}
 			p = c.report()
 		}
 		p.Index = at
-		select {
-		case c.out <- p:
-		case <-c.done:
+		if !c.say(p) {
 			return
 		}
+	}
+}
+
+// say has a frame sent, unless the session ends first.
+func (c *session) say(f wire.Frame) bool {
+	select {
+	case c.out <- f:
+		return true
+	case <-c.done:
+		return false
 	}
 }
 
@@ -254,9 +297,9 @@ func (c *session) said(question, answer wire.Frame) (wire.Frame, error) {
 	return answer, nil
 }
 
-// trust returns an error when the node has not been able for long to tell what is
+// doubtful returns an error when the node has not been able for long to tell what is
 // current, and there are others to ask.
-func (c *session) trust() error {
+func (c *session) doubtful() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.doubted.IsZero() && time.Since(c.doubted) > doubt && len(c.source.candidates()) > 1 {

@@ -28,6 +28,9 @@ type Config struct {
 	// filled in. It takes from Used what it returns: a report that is lost loses them.
 	// Nil: nothing.
 	Report func() wire.Progress
+	// Trust returns the fingerprints of the authorities whose certificates the sidecar
+	// accepts, sorted; nil: it says nothing of them.
+	Trust func() []string
 	// Settle returns once what is in effect would be so after a restart of the sidecar
 	// too; a node is told of it after that, and never if there is an error. Nil: at once.
 	Settle func() error
@@ -99,8 +102,48 @@ func (s *Source) Follow(ctx context.Context, from wire.Position, sink func(wire.
 	if err != nil {
 		return err
 	}
-	defer s.part(session)
-	return session.follow(ctx, sink)
+	for {
+		err := session.follow(ctx, sink)
+		next := s.part(session)
+		if next == nil {
+			return err
+		}
+		if err = ctx.Err(); err == nil {
+			err = next.subscribe(session.at)
+		}
+		if err != nil {
+			next.end()
+			s.part(next)
+			return err
+		}
+		session = next
+	}
+}
+
+// Redial connects to the node that is followed once more, with what Dial uses by now,
+// such as another certificate, and goes on with that connection from where the feed
+// is. No question is lost. The error is [ErrLost] if no node is followed; one that cannot
+// be connected to is left.
+func (s *Source) Redial(ctx context.Context) error {
+	old, err := s.session()
+	if err != nil {
+		return err
+	}
+	conn, err := s.dial(ctx, old.address)
+	if err != nil {
+		old.conn.Close()
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current != old {
+		conn.Close()
+		return ErrLost
+	}
+	old.next = newSession(s, conn, old.address)
+	s.current = old.next
+	old.conn.Close() // which ends its follow
+	return nil
 }
 
 // connect tries every node once.
@@ -171,14 +214,19 @@ func (s *Source) learn(told []string) {
 	}
 }
 
-// part ends a session. Its node is tried last.
-func (s *Source) part(old *session) {
-	s.last(old.address)
+// part leaves a session that has ended. It returns the one that takes its place; if
+// there is none, the node is tried last.
+func (s *Source) part(old *session) (next *session) {
 	s.mu.Lock()
+	next = old.next
 	if s.current == old {
 		s.current = nil
 	}
 	s.mu.Unlock()
+	if next == nil {
+		s.last(old.address)
+	}
+	return next
 }
 
 func (s *Source) session() (*session, error) {
@@ -225,11 +273,24 @@ func (s *Source) Confirm(ctx context.Context) (iam.Index, error) {
 // answer; zero before one.
 func (s *Source) Skew() time.Duration { return time.Duration(s.skew.Load()) }
 
-// ask sends a question and waits for its answer.
+// ask sends a question and waits for its answer, on the connection that takes the place
+// of another if need be.
 func (s *Source) ask(ctx context.Context, nonce uint64, question wire.Frame) (wire.Frame, error) {
-	session, err := s.session()
-	if err != nil {
-		return nil, err
+	for {
+		session, err := s.session()
+		if err != nil {
+			return nil, err
+		}
+		answer, err := session.ask(ctx, nonce, question)
+		if !errors.Is(err, ErrLost) || !s.hasMoved(session) {
+			return answer, err
+		}
 	}
-	return session.ask(ctx, nonce, question)
+}
+
+// hasMoved reports whether another session has taken the place of one.
+func (s *Source) hasMoved(from *session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return from.next != nil
 }

@@ -214,6 +214,93 @@ func TestQuestionsAreAnsweredInAnyOrder(t *testing.T) {
 	})
 }
 
+// TestRedialLosesNoQuestion holds that the feed goes on, from where it was, on the second
+// connection, and that a question which the first one took with it is asked again.
+func TestRedialLosesNoQuestion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFollower(t, "a", "b")
+		trusted := []string{"one"}
+		f.config.Trust = func() []string { return trusted }
+		if err := f.Redial(t.Context()); !errors.Is(err, ErrLost) {
+			t.Errorf("redial while nobody is followed: %v", err)
+		}
+		done, taken := make(chan error, 1), make(chan iam.Index, 8)
+		go func() {
+			done <- f.Follow(t.Context(), wire.Position{Cluster: "c", Index: 4}, func(frame wire.Frame) error {
+				if d, ok := frame.(wire.Delta); ok {
+					taken <- d.Index
+				}
+				return nil
+			})
+		}()
+		old := <-f.nodes
+		hear[wire.Subscribe](old)
+		if told := hear[wire.Trust](old); !slices.Equal(told.Authorities, trusted) {
+			t.Errorf("%+v", told)
+		}
+		if p := hear[wire.Progress](old); p.Index != 4 {
+			t.Errorf("%+v", p)
+		}
+		old.say(wire.Delta{Prev: 4, Index: 5})
+		if p := hear[wire.Progress](old); p.Index != 5 {
+			t.Errorf("%+v", p)
+		}
+		synctest.Wait()
+		address := f.Node()
+		answered := make(chan error, 1)
+		go func() {
+			index, err := f.Confirm(t.Context())
+			if index != 9 {
+				err = errors.Join(err, errors.New("wrong index"))
+			}
+			answered <- err
+		}()
+		hear[wire.Confirm](old)
+
+		trusted = []string{"one", "two"}
+		if err := f.Redial(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		fresh := <-f.nodes
+		if s := hear[wire.Subscribe](fresh); s.From.Index != 5 || s.From.Cluster != "c" || !s.Serves {
+			t.Errorf("%+v", s)
+		}
+		if told := hear[wire.Trust](fresh); !slices.Equal(told.Authorities, trusted) {
+			t.Errorf("%+v", told)
+		}
+		for range 2 { // in either order
+			frame, err := fresh.in.Read()
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch said := frame.(type) {
+			case wire.Confirm:
+				go fresh.say(wire.Pong{Nonce: said.Nonce, Index: 9})
+			case wire.Progress:
+				if said.Index != 5 {
+					t.Errorf("%+v", said)
+				}
+			default:
+				t.Errorf("%T", frame)
+			}
+		}
+		if err := <-answered; err != nil {
+			t.Error(err)
+		}
+		fresh.say(wire.Delta{Prev: 5, Index: 6})
+		if one, two := <-taken, <-taken; one != 5 || two != 6 || f.Node() != address {
+			t.Errorf("took %d and %d, and follows %s after %s", one, two, f.Node(), address)
+		}
+		fresh.conn.Close()
+		if err := <-done; err == nil {
+			t.Error("followed to the end without an error")
+		}
+		if f.Node() != "" {
+			t.Errorf("still follows %s", f.Node())
+		}
+	})
+}
+
 func TestSilentNodeIsLeftForTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFollower(t, "a", "b")

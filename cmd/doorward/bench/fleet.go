@@ -200,7 +200,7 @@ func (f *fleet) grow(ctx context.Context, n int) error {
 	for i := range f.store.Nodes {
 		addresses = append(addresses, f.store.Nodes[i].Peer)
 	}
-	dial := cluster.SidecarDialer("bench", nil)
+	dial := cluster.SidecarDialer("bench", nil, nil)
 	for len(f.sidecars) < n {
 		s := &subscriber{fleet: f}
 		var err error

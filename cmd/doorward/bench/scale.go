@@ -15,6 +15,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"github.com/doorward/doorward/cluster/feed"
 	"github.com/doorward/doorward/cmd/doorward/bench/report"
 	"github.com/doorward/doorward/cmd/doorward/bench/workload"
 	"github.com/doorward/doorward/fsm"
@@ -297,7 +298,7 @@ func (s *scaled) node(ctx context.Context) (source *remote.Source, end func(), e
 			}
 			serving.Go(func() {
 				defer conn.Close()
-				_ = s.population.Serve(ctx, conn, "scale")
+				_ = s.population.Serve(ctx, conn, feed.Peer{Name: "scale"})
 			})
 		}
 	})
