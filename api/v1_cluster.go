@@ -30,6 +30,14 @@ type Cluster interface {
 	Reseal(ctx context.Context, limit int) (Rotation, error)
 	// RotateGossip replaces the key of the nodes' gossip.
 	RotateGossip(ctx context.Context) (GossipRotation, error)
+	// Authorities tells how far the replacement of the members' authority has come.
+	Authorities(ctx context.Context) (Authorities, error)
+	// StageAuthority makes one that is to replace it, UseAuthority has it sign, and
+	// DropAuthority ends the trust in the one before, or in the one that is named. Each
+	// is refused while it would cut a member off; force does it though sidecars would be.
+	StageAuthority(ctx context.Context) error
+	UseAuthority(ctx context.Context, force bool) error
+	DropAuthority(ctx context.Context, fingerprint string, force bool) error
 	// Leave takes this node out for good. The node stops soon afterwards.
 	Leave(ctx context.Context, force bool) error
 }
@@ -60,6 +68,31 @@ type Rotation struct {
 type GossipRotation struct {
 	Key    uint32   `json:"key"`    // number of the one in use
 	Absent []string `json:"absent"` // nodes that learn of it when they are back
+}
+
+// Authorities is how far the replacement of the members' authority has come.
+type Authorities struct {
+	Authorities []Authority `json:"authorities"` // the one that signs first
+	Next        string      `json:"next"`        // stage, use or drop
+	Behind      []Straggler `json:"behind"`      // the first of those for whom that is too early
+	BehindTotal int         `json:"behind_total"`
+	ByHand      []string    `json:"by_hand"` // nodes that have no certificate of these
+}
+
+// Authority signs the certificates of members, or is to, or did.
+type Authority struct {
+	Fingerprint string `json:"fingerprint"`
+	Duty        string `json:"duty"`            // signing, staged, former
+	Since       string `json:"since,omitempty"` // when it began to sign
+	Expires     string `json:"expires"`
+	Certificate string `json:"certificate"` // PEM
+}
+
+// Straggler is a member for whom a step is too early.
+type Straggler struct {
+	Kind   string `json:"kind"` // node or sidecar
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
 }
 
 // MemberStatus is a member of a cluster.
@@ -93,6 +126,10 @@ var clusterRoutes = []route{
 	{"GET /v1/cluster/snapshot", "doorward:SaveSnapshot", nil, false, saveSnapshot, nil},
 	{"POST /v1/cluster/rotate", "doorward:RotateRootKey", nil, true, rotateRootKey, nil},
 	{"POST /v1/cluster/gossip/rotate", "doorward:RotateGossipKey", nil, true, rotateGossip, nil},
+	{"GET /v1/cluster/authorities", "doorward:DescribeCluster", nil, false, describeAuthorities, nil},
+	{"POST /v1/cluster/authorities/stage", "doorward:ReplaceAuthority", nil, true, stageAuthority, nil},
+	{"POST /v1/cluster/authorities/use", "doorward:ReplaceAuthority", nil, true, useAuthority, nil},
+	{"POST /v1/cluster/authorities/drop", "doorward:ReplaceAuthority", nil, true, dropAuthority, nil},
 	{"POST /v1/cluster/leave", "doorward:ChangeMembers", nil, true, leaveCluster, nil},
 }
 
@@ -295,4 +332,44 @@ func rotateGossip(c *call) (any, error) {
 		return nil, err
 	}
 	return cluster.RotateGossip(c.ctx)
+}
+
+func describeAuthorities(c *call) (any, error) {
+	cluster, err := c.cluster()
+	if err != nil {
+		return nil, err
+	}
+	return cluster.Authorities(c.ctx)
+}
+
+func stageAuthority(c *call) (any, error) {
+	return c.replaceAuthority(func(cluster Cluster, _ authorityStep) error { return cluster.StageAuthority(c.ctx) })
+}
+
+func useAuthority(c *call) (any, error) {
+	return c.replaceAuthority(func(cluster Cluster, s authorityStep) error { return cluster.UseAuthority(c.ctx, s.Force) })
+}
+
+func dropAuthority(c *call) (any, error) {
+	return c.replaceAuthority(func(cluster Cluster, s authorityStep) error {
+		return cluster.DropAuthority(c.ctx, s.Fingerprint, s.Force)
+	})
+}
+
+// authorityStep is the body of a step.
+type authorityStep struct {
+	Force       bool   `json:"force"`
+	Fingerprint string `json:"fingerprint"`
+}
+
+func (c *call) replaceAuthority(step func(Cluster, authorityStep) error) (any, error) {
+	cluster, err := c.cluster()
+	if err != nil {
+		return nil, err
+	}
+	var s authorityStep
+	if err := c.decode(&s); err != nil {
+		return nil, err
+	}
+	return nil, step(cluster, s)
 }

@@ -45,6 +45,10 @@ var v1Matrix = map[string]v1Row{
 	"GET /v1/cluster/snapshot":                 {"GET", "/v1/cluster/snapshot", "", "doorward:SaveSnapshot", "*"},
 	"POST /v1/cluster/gossip/rotate":           {"POST", "/v1/cluster/gossip/rotate", `{}`, "doorward:RotateGossipKey", "*"},
 	"POST /v1/cluster/rotate":                  {"POST", "/v1/cluster/rotate", `{}`, "doorward:RotateRootKey", "*"},
+	"GET /v1/cluster/authorities":              {"GET", "/v1/cluster/authorities", "", "doorward:DescribeCluster", "*"},
+	"POST /v1/cluster/authorities/stage":       {"POST", "/v1/cluster/authorities/stage", `{}`, "doorward:ReplaceAuthority", "*"},
+	"POST /v1/cluster/authorities/use":         {"POST", "/v1/cluster/authorities/use", `{}`, "doorward:ReplaceAuthority", "*"},
+	"POST /v1/cluster/authorities/drop":        {"POST", "/v1/cluster/authorities/drop", `{}`, "doorward:ReplaceAuthority", "*"},
 	"POST /v1/cluster/leave":                   {"POST", "/v1/cluster/leave", `{}`, "doorward:ChangeMembers", "*"},
 }
 

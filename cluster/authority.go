@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -70,6 +71,10 @@ type Straggler struct {
 	Name   string // of a sidecar; id of a node
 	Reason string // what it lacks, and what helps
 }
+
+// ErrAuthority: a step in the replacement of an authority is refused. The message says why,
+// and whether force would help.
+var ErrAuthority = errors.New("cluster: the authorities stay as they are")
 
 // Authorities asks all members whose certificates they accept and have. The error is
 // [ErrNoAuthority] or one of [Node.Consistent].
@@ -171,19 +176,33 @@ func (a *Authorities) askSidecars(v *state.View, s Sidecars) {
 		if f.Signer == "" { // in the process of a node
 			continue
 		}
-		seen[f.Name] = true
-		if reason := a.lacks(f, enrolled[f.Name] == ""); reason != "" {
-			a.Behind = append(a.Behind, Straggler{pki.Sidecar, f.Name, reason})
+		id, known := enrolled[f.Name]
+		reason := a.lacks(f, !known)
+		if seen[f.Name] = true; reason == "" {
+			continue
 		}
+		if !f.Left.IsZero() {
+			reason = absent(id)
+		}
+		a.Behind = append(a.Behind, Straggler{pki.Sidecar, f.Name, reason})
 	}
 	for name, id := range enrolled {
 		if !seen[name] {
-			a.Behind = append(a.Behind, Straggler{pki.Sidecar, name, "it is not connected; start it, or take its leave to connect back (doorward cluster token delete " + id + ")"})
+			a.Behind = append(a.Behind, Straggler{pki.Sidecar, name, absent(id)})
 		}
 	}
 	slices.SortStableFunc(a.Behind, func(x, y Straggler) int {
 		return cmp.Or(strings.Compare(string(x.Role), string(y.Role)), strings.Compare(x.Name, y.Name))
 	})
+}
+
+// absent says what helps for a sidecar that is not there, given its enrolment if it has
+// one.
+func absent(enrolment string) string {
+	if enrolment == "" {
+		return "it is not connected; start it"
+	}
+	return "it is not connected; start it, or take its leave to connect back (doorward cluster token delete " + enrolment + ")"
 }
 
 // lacks says for what the next step is too early for a sidecar, nothing if it is not.
@@ -229,7 +248,7 @@ func (a *Authorities) wait(force bool) error {
 	if !nodes {
 		way = " (force goes on without them, and they have to join anew)"
 	}
-	return fmt.Errorf("%w: it is too early to %s: %s%s", ErrMember, a.Next, strings.Join(names, "; "), way)
+	return fmt.Errorf("%w, because it is too early to %s: %s%s", ErrAuthority, a.Next, strings.Join(names, "; "), way)
 }
 
 // StageAuthority makes an authority that is to replace the one that signs, unless there
@@ -243,7 +262,7 @@ func (n *Node) StageAuthority(ctx context.Context) error {
 	case Use:
 		return nil
 	case Drop:
-		return fmt.Errorf("%w: the authority %s is to be dropped first", ErrMember, a.named(Former))
+		return fmt.Errorf("%w, because the authority %s is to be dropped first", ErrAuthority, a.named(Former))
 	}
 	authority, err := n.newAuthority()
 	if err != nil {
@@ -254,7 +273,7 @@ func (n *Node) StageAuthority(ctx context.Context) error {
 }
 
 // UseAuthority makes the authority sign that was staged, unless that is so already. It
-// is refused with [ErrMember] while a member does not trust it; with force, though
+// is refused with [ErrAuthority] while a member does not trust it; with force, though
 // sidecars do not, which are cut off. Join tokens that wait are of no use any more.
 func (n *Node) UseAuthority(ctx context.Context, force bool) error {
 	a, err := n.Authorities(ctx)
@@ -263,7 +282,7 @@ func (n *Node) UseAuthority(ctx context.Context, force bool) error {
 	}
 	switch a.Next {
 	case Stage:
-		return fmt.Errorf("%w: no authority is staged", ErrMember)
+		return fmt.Errorf("%w, because none is staged", ErrAuthority)
 	case Drop:
 		return nil
 	}
@@ -275,7 +294,7 @@ func (n *Node) UseAuthority(ctx context.Context, force bool) error {
 }
 
 // DropAuthority ends the trust in the authority that signed before, unless that is so
-// already, or in the one that is named and does not sign. It is refused with [ErrMember]
+// already, or in the one that is named and does not sign. It is refused with [ErrAuthority]
 // while a member has a certificate of it; with force, though sidecars have, which are
 // cut off.
 func (n *Node) DropAuthority(ctx context.Context, fingerprint string, force bool) error {
@@ -288,7 +307,7 @@ func (n *Node) DropAuthority(ctx context.Context, fingerprint string, force bool
 		case Stage:
 			return nil
 		case Use:
-			return fmt.Errorf("%w: the authority %s has not signed yet; it is dropped if it is named", ErrMember, a.named(Staged))
+			return fmt.Errorf("%w, because the authority %s has not signed yet; it is dropped if it is named", ErrAuthority, a.named(Staged))
 		}
 		fingerprint = a.named(Former)
 	}

@@ -44,18 +44,18 @@ func (n *Node) keepCertificate(ctx context.Context) error {
 	if !due && n.current(n.View()) {
 		return nil
 	}
-	// Right after its start, what a node knows may be older than its files: to act on
-	// that would cut it off from the others.
-	v, behind := n.Consistent(ctx)
-	switch {
-	case behind == nil:
-	case err == nil && n.cfg.Now().Before(until):
-		return behind
-	default: // nobody can be asked without a certificate
-		v = n.View()
-	}
+	v := n.View()
 	authorities := authoritiesOf(v)
-	if kept, err := os.ReadFile(n.cfg.TLS.Authority); err == nil && behind != nil {
+	if err == nil && n.cfg.Now().Before(until) {
+		// Right after its start, what a node knows may be older than its files: to act on
+		// that would cut it off from the others.
+		newest, err := n.Consistent(ctx)
+		if err != nil {
+			return err
+		}
+		v, authorities = newest, authoritiesOf(newest)
+	} else if kept, err := os.ReadFile(n.cfg.TLS.Authority); err == nil {
+		// Nobody can be asked without a certificate.
 		authorities = append(kept, authorities...)
 	}
 	if trust, err := n.cfg.TLS.Trust(); err == nil && !due && trust.Signer == v.Authority().Fingerprint {

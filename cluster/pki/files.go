@@ -310,14 +310,13 @@ func Pinned(protocol, authority string) *tls.Config {
 				if c.IsCA && fingerprint(c.Raw) == authority {
 					pool := x509.NewCertPool()
 					pool.AddCert(c)
-					err := verifyNode(s, pool)
-					if errors.As(err, new(x509.UnknownAuthorityError)) {
-						err = fmt.Errorf("pki: the authority %s, which the token names, does not sign the certificates of the cluster: it was replaced, or is about to be; ask for a new token", authority)
+					if err := verifyNode(s, pool); !errors.Is(err, ErrOtherAuthority) {
+						return err
 					}
-					return err
 				}
 			}
-			return fmt.Errorf("pki: the other side is not of the cluster that is meant: it does not show the authority %s", authority)
+			return fmt.Errorf("pki: the other side is not of the cluster that is meant, or its authority was replaced: it has no certificate of %s, "+
+				"which the token names; ask for a new token", authority)
 		},
 	}
 }

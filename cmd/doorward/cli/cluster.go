@@ -24,7 +24,7 @@ func newCluster(a *app) *cobra.Command {
 	}
 	cmd.AddCommand(
 		newClusterStatus(a), newClusterWait(a), newClusterToken(a), newClusterPromote(a), newClusterTransfer(a),
-		newClusterRemove(a), newClusterLeave(a), newGossip(a), newSnapshot(a), newRecover(a),
+		newClusterRemove(a), newClusterLeave(a), newGossip(a), newAuthority(a), newSnapshot(a), newRecover(a),
 	)
 	return cmd
 }

@@ -23,7 +23,7 @@ func refused(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, cluster.ErrMember), errors.Is(err, cluster.ErrNoAuthority), errors.Is(err, cluster.ErrLevel):
+	case errors.Is(err, cluster.ErrMember), errors.Is(err, cluster.ErrAuthority), errors.Is(err, cluster.ErrNoAuthority), errors.Is(err, cluster.ErrLevel):
 		return iam.Errorf(iam.EntityTemporarilyUnmodifiable, "%s.", reason(err))
 	}
 	if refusal, ok := errors.AsType[*iam.Error](err); ok {
@@ -114,6 +114,48 @@ func (m members) Reseal(ctx context.Context, limit int) (api.Rotation, error) {
 func (m members) RotateGossip(ctx context.Context) (api.GossipRotation, error) {
 	r, err := m.node.RotateGossip(ctx)
 	return api.GossipRotation{Key: r.Key, Absent: append([]string{}, r.Absent...)}, refused(err)
+}
+
+// maxStragglers is how many members an answer names for whom a step is too early.
+const maxStragglers = 100
+
+// Authorities tells how far the replacement of the members' authority has come.
+func (m members) Authorities(ctx context.Context) (api.Authorities, error) {
+	a, err := m.node.Authorities(ctx)
+	if err != nil {
+		return api.Authorities{}, refused(err)
+	}
+	told := api.Authorities{
+		Next: string(a.Next), Behind: []api.Straggler{}, BehindTotal: len(a.Behind), ByHand: append([]string{}, a.ByHand...),
+	}
+	for _, one := range a.All {
+		x := api.Authority{
+			Fingerprint: one.Fingerprint, Duty: string(one.Duty), Expires: iam.At(one.Until).ISO(), Certificate: one.Certificate,
+		}
+		if one.Since != 0 {
+			x.Since = one.Since.ISO()
+		}
+		told.Authorities = append(told.Authorities, x)
+	}
+	for _, b := range a.Behind[:min(len(a.Behind), maxStragglers)] {
+		told.Behind = append(told.Behind, api.Straggler{Kind: string(b.Role), Name: b.Name, Reason: b.Reason})
+	}
+	return told, nil
+}
+
+// StageAuthority makes an authority that is to replace the one that signs.
+func (m members) StageAuthority(ctx context.Context) error {
+	return refused(m.node.StageAuthority(ctx))
+}
+
+// UseAuthority has the authority sign that was staged.
+func (m members) UseAuthority(ctx context.Context, force bool) error {
+	return refused(m.node.UseAuthority(ctx, force))
+}
+
+// DropAuthority ends the trust in an authority.
+func (m members) DropAuthority(ctx context.Context, fingerprint string, force bool) error {
+	return refused(m.node.DropAuthority(ctx, fingerprint, force))
 }
 
 // Leave takes this node out for good.
