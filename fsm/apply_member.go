@@ -74,7 +74,8 @@ func (s *step) stageAuthority(c iam.StageAuthority) *iam.Error {
 	case s.view.Authority() == nil:
 		return iam.Errorf(iam.NoSuchEntity, "The store has no authority that another could replace.")
 	case n > 1:
-		return iam.Errorf(iam.EntityTemporarilyUnmodifiable, "The store has %d authorities, and one is replaced at a time. Drop those that do not sign first.", n)
+		return iam.Errorf(iam.EntityTemporarilyUnmodifiable,
+			"The store has %d authorities, and one is replaced at a time. Drop those that do not sign first.", n)
 	}
 	a := clone(&c.Authority)
 	a.Signing = 0

@@ -156,7 +156,7 @@ func (a *app) stepAuthority(ctx context.Context, c *client.Client, patience time
 				return s, nil
 			}
 		}
-		if refused, ok := errors.AsType[*client.Error](err); ok && refused.Code != iam.ServiceUnavailable && refused.Code != iam.EntityTemporarilyUnmodifiable {
+		if refused, ok := errors.AsType[*client.Error](err); ok && !passes(refused.Code) {
 			return s, err
 		}
 		pause := time.NewTimer(pollEvery)
@@ -170,6 +170,11 @@ func (a *app) stepAuthority(ctx context.Context, c *client.Client, patience time
 		}
 		return a.lateStep(ctx, c, patience, force, err)
 	}
+}
+
+// passes reports whether what the store refuses may be otherwise a little later.
+func passes(code iam.Code) bool {
+	return code == iam.ServiceUnavailable || code == iam.EntityTemporarilyUnmodifiable
 }
 
 // lateStep goes on without sidecars if that is what force wants, or says who is behind.
