@@ -58,6 +58,38 @@ func (s Socket) Adopt(l net.Listener) (net.Listener, error) {
 	return &socket{UnixListener: unix, users: s.permitted()}, nil
 }
 
+// Resume goes on with a socket that this process made at Path before it became another
+// program, and has as its own again.
+func (s Socket) Resume(l net.Listener) (net.Listener, error) {
+	adopted, err := s.Adopt(l)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := lockFile(s.Path + ".lock")
+	if err != nil {
+		return nil, fmt.Errorf("socket %s: %w", s.Path, err)
+	}
+	own := adopted.(*socket)
+	own.path, own.lock = s.Path, lock
+	return own, nil
+}
+
+// Hold returns another descriptor of a listener, with which it goes on to listen after
+// it has been closed. A socket then stays where it is, and this process its owner.
+func Hold(l net.Listener) (*os.File, error) {
+	s, ok := l.(*socket)
+	if !ok {
+		other, ok := l.(interface{ File() (*os.File, error) })
+		if !ok {
+			return nil, fmt.Errorf("a %T cannot be held", l)
+		}
+		return other.File()
+	}
+	file, err := s.File()
+	s.held = err == nil
+	return file, err
+}
+
 func (s Socket) permitted() []int {
 	if len(s.Users) == 0 {
 		return []int{os.Getuid(), 0}
@@ -108,6 +140,7 @@ type socket struct {
 	path  string // empty: somebody else's
 	users []int
 	lock  *os.File
+	held  bool // path and lock stay
 	once  sync.Once
 	err   error
 }
@@ -127,10 +160,10 @@ func (s *socket) Accept() (net.Conn, error) {
 	}
 }
 
-// Close stops listening and removes the socket. It is safe to call twice.
+// Close stops listening and removes the socket, unless it is held. It is safe to call twice.
 func (s *socket) Close() error {
 	s.once.Do(func() {
-		if s.path == "" {
+		if s.path == "" || s.held {
 			s.err = s.UnixListener.Close()
 			return
 		}

@@ -25,15 +25,38 @@ import (
 	"github.com/doorward/doorward/sidecar/protocol"
 )
 
-// TestNobodyIsRefusedWhileASidecarWhoseSocketsAreHeldStartsAnew holds the sockets as
-// systemd does, has S3 servers, a gateway and proxies ask without a pause, and ends and
-// starts the sidecar five times.
-func TestNobodyIsRefusedWhileASidecarWhoseSocketsAreHeldStartsAnew(t *testing.T) {
-	t.Parallel()
-	peer, root := startStore(t)
-	sockets := holdSockets(t)
-	sidecar := sockets.start(t, peer)
+// TestNobodyIsRefusedWhileASidecarStartsAnew has S3 servers, a gateway and proxies ask
+// without a pause, while the sidecar starts anew five times.
+func TestNobodyIsRefusedWhileASidecarStartsAnew(t *testing.T) {
+	for _, way := range []struct {
+		name  string
+		start func(*doors, *testing.T) *exec.Cmd
+		again func(*doors, *testing.T, *exec.Cmd) *exec.Cmd
+	}{
+		{"its sockets are held, as systemd does", (*doors).startHeld, func(d *doors, t *testing.T, sidecar *exec.Cmd) *exec.Cmd {
+			terminate(t, sidecar)
+			return d.startHeld(t)
+		}},
+		{"it is told to by SIGUSR2, and has sockets of its own", (*doors).startOwn, func(d *doors, t *testing.T, sidecar *exec.Cmd) *exec.Cmd {
+			before := d.log.count("msg=serving")
+			if err := sidecar.Process.Signal(syscall.SIGUSR2); err != nil {
+				t.Fatal(err)
+			}
+			d.log.await(t, "msg=serving", before+1)
+			return sidecar
+		}},
+	} {
+		t.Run(way.name, func(t *testing.T) {
+			t.Parallel()
+			peer, root := startStore(t)
+			d := openDoors(t, peer)
+			startAnew(t, d, root, way.start, way.again)
+		})
+	}
+}
 
+func startAnew(t *testing.T, sockets *doors, root sigv4.Credentials, start func(*doors, *testing.T) *exec.Cmd, again func(*doors, *testing.T, *exec.Cmd) *exec.Cmd) {
+	sidecar := start(sockets, t)
 	server, err := client.New(client.Config{Socket: sockets.path(0), Name: "test", Connections: 4})
 	if err != nil {
 		t.Fatal(err)
@@ -77,8 +100,7 @@ func TestNobodyIsRefusedWhileASidecarWhoseSocketsAreHeldStartsAnew(t *testing.T)
 	}
 	for range 5 {
 		underLoad()
-		terminate(t, sidecar)
-		sidecar = sockets.start(t, peer)
+		sidecar = again(sockets, t, sidecar)
 	}
 	underLoad()
 	stop()
@@ -90,60 +112,79 @@ func TestNobodyIsRefusedWhileASidecarWhoseSocketsAreHeldStartsAnew(t *testing.T)
 // socketNames are the doors in the order of their descriptors.
 var socketNames = []string{"sidecar", "versitygw", "http"}
 
-// heldSockets are sockets that outlive the sidecar.
-type heldSockets struct {
-	dir   string
-	files []*os.File
-	http  string
+// doors are where a sidecar is asked, and what it logs.
+type doors struct {
+	dir, peer string
+	http      string
+	held      []*os.File // by socketNames
+	log       log
 }
 
-func holdSockets(t *testing.T) *heldSockets {
+func openDoors(t *testing.T, peer string) *doors {
 	t.Helper()
-	h := &heldSockets{dir: t.TempDir()}
-	for door, name := range socketNames {
-		network, address := "unix", h.path(door)
-		if name == "http" {
-			network, address = "tcp", "127.0.0.1:0"
-		}
-		l, err := net.Listen(network, address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { l.Close() })
-		file, err := l.(interface{ File() (*os.File, error) }).File()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { file.Close() })
-		h.files = append(h.files, file)
-		h.http = l.Addr().String()
+	http, err := process.FreeAddress()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return h
+	return &doors{dir: t.TempDir(), peer: peer, http: http}
 }
 
-func (h *heldSockets) path(door int) string { return filepath.Join(h.dir, socketNames[door]+".sock") }
+func (d *doors) path(door int) string { return filepath.Join(d.dir, socketNames[door]+".sock") }
+
+// address is where a door is.
+func (d *doors) address(door int) (network, address string) {
+	if socketNames[door] == "http" {
+		return "tcp", d.http
+	}
+	return "unix", d.path(door)
+}
 
 // client asks at a door of HTTP.
-func (h *heldSockets) client(door int) *http.Client {
-	network, address := "unix", h.path(door)
-	if socketNames[door] == "http" {
-		network, address = "tcp", h.http
-	}
+func (d *doors) client(door int) *http.Client {
 	return &http.Client{Transport: &http.Transport{
 		MaxIdleConnsPerHost: 8,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			network, address := d.address(door)
 			return (&net.Dialer{}).DialContext(ctx, network, address)
 		},
 	}}
 }
 
-// start starts a sidecar that is given the sockets.
-func (h *heldSockets) start(t *testing.T, peer string) *exec.Cmd {
+// startHeld starts a sidecar that is given sockets, which the test holds from then on.
+func (d *doors) startHeld(t *testing.T) *exec.Cmd {
 	t.Helper()
+	if d.held == nil {
+		for door := range socketNames {
+			l, err := net.Listen(d.address(door))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { l.Close() })
+			file, err := l.(interface{ File() (*os.File, error) }).File()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { file.Close() })
+			d.held = append(d.held, file)
+		}
+	}
 	sidecar := exec.Command("sh", "-c", `LISTEN_PID=$$ exec doorward sidecar "$@"`, "sh",
-		"--nodes", peer, "--plain", "--state", filepath.Join(h.dir, "state"))
+		"--nodes", d.peer, "--plain", "--state", filepath.Join(d.dir, "state"))
 	sidecar.Env = append(os.Environ(), "LISTEN_FDS=3", "LISTEN_FDNAMES="+strings.Join(socketNames, ":"))
-	sidecar.ExtraFiles, sidecar.Stderr = h.files, &strings.Builder{}
+	sidecar.ExtraFiles = d.held
+	return d.run(t, sidecar)
+}
+
+// startOwn starts a sidecar that makes its sockets.
+func (d *doors) startOwn(t *testing.T) *exec.Cmd {
+	t.Helper()
+	return d.run(t, exec.Command("doorward", "sidecar", "--nodes", d.peer, "--plain", "--state", filepath.Join(d.dir, "state"),
+		"--socket", d.path(0), "--versitygw-socket", d.path(1), "--http", d.http))
+}
+
+func (d *doors) run(t *testing.T, sidecar *exec.Cmd) *exec.Cmd {
+	t.Helper()
+	sidecar.Stderr = &d.log
 	if err := sidecar.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -153,10 +194,42 @@ func (h *heldSockets) start(t *testing.T, peer string) *exec.Cmd {
 			sidecar.Wait()
 		}
 		if t.Failed() {
-			t.Logf("sidecar: %v", sidecar.Stderr)
+			t.Log(d.log.String())
 		}
 	})
 	return sidecar
+}
+
+// log is what a program writes, read while it does.
+type log struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func (l *log) count(what string) int { return strings.Count(l.String(), what) }
+
+// await waits until something has been logged so often.
+func (l *log) await(t *testing.T, what string, times int) {
+	t.Helper()
+	for l.count(what) < times {
+		select {
+		case <-time.After(time.Millisecond):
+		case <-t.Context().Done():
+			t.Fatalf("%q was not logged %d times", what, times)
+		}
+	}
 }
 
 // terminate ends a sidecar as systemd does, and returns when it has ended.

@@ -7,19 +7,30 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
 // firstSocket is the number of the first file that systemd hands over
 // (sd_listen_fds(3)).
 const firstSocket = 3
 
-// Inherited are sockets that systemd holds for this process, by their names
+// Inherited are sockets that were open before this program began, by their names
 // (FileDescriptorName=). They outlive a restart, so that nobody is refused meanwhile.
-type Inherited map[string]net.Listener
+type Inherited map[string]Socket
 
-// Inherit takes the sockets over that LISTEN_FDS tells of. It is called once.
+// Socket is an inherited one.
+type Socket struct {
+	net.Listener
+	// Own is the path or address that this process itself has listened at before a
+	// Renewal; empty: systemd holds the socket, and its path is not ours.
+	Own string
+}
+
+// Inherit takes the sockets over that systemd holds, as LISTEN_FDS tells, or that the
+// program before this one has left. It is called once.
 func Inherit(getenv func(string) string) (Inherited, error) {
+	if sockets, err := resumed(getenv); sockets != nil || err != nil {
+		return sockets, err
+	}
 	count := getenv("LISTEN_FDS")
 	if count == "" || getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
 		return nil, nil
@@ -31,17 +42,14 @@ func Inherit(getenv func(string) string) (Inherited, error) {
 	names := strings.Split(getenv("LISTEN_FDNAMES"), ":")
 	sockets := Inherited{}
 	for i := range n {
-		syscall.CloseOnExec(firstSocket + i)
 		if i >= len(names) || names[i] == "" {
 			return nil, errors.New("LISTEN_FDNAMES does not name every socket: set FileDescriptorName= in the socket units")
 		}
-		file := os.NewFile(uintptr(firstSocket+i), names[i])
-		l, err := net.FileListener(file)
-		file.Close()
+		l, err := listener(firstSocket+i, names[i])
 		if err != nil {
 			return nil, fmt.Errorf("socket %s of systemd: %w", names[i], err)
 		}
-		sockets[names[i]] = l
+		sockets[names[i]] = Socket{Listener: l}
 	}
 	return sockets, nil
 }

@@ -16,19 +16,15 @@ import (
 	"github.com/doorward/doorward/sidecar/protocol"
 )
 
-// The names of the sockets that systemd may hold (FileDescriptorName=).
+// The names of the sockets that may be held (FileDescriptorName= of systemd).
 const (
 	framesSocket  = "sidecar"
 	gatewaySocket = "versitygw"
 	httpSocket    = "http"
 )
 
-// takeDoors takes the sockets that systemd holds and makes the others.
-func takeDoors(s *config.Sidecar, p Process) (doors parts.Doors, err error) {
-	held, err := parts.Inherit(p.Getenv)
-	if err != nil {
-		return doors, err
-	}
+// takeDoors takes the sockets that are held and makes the others.
+func takeDoors(s *config.Sidecar, held parts.Inherited, p Process) (doors parts.Doors, err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, doors.Close())
@@ -46,7 +42,7 @@ func takeDoors(s *config.Sidecar, p Process) (doors parts.Doors, err error) {
 	if unix.Group, err = groupID(s.Group); err != nil {
 		return doors, err
 	}
-	if doors.Frames, err = takeSocket(held[framesSocket], unix, s.Socket); err != nil {
+	if doors.Frames, err = takeSocket(held, framesSocket, unix, s.Socket); err != nil {
 		return doors, err
 	}
 	if len(s.GatewayUsers) > 0 {
@@ -54,28 +50,75 @@ func takeDoors(s *config.Sidecar, p Process) (doors parts.Doors, err error) {
 			return doors, err
 		}
 	}
-	if doors.Gateway, err = takeSocket(held[gatewaySocket], unix, s.Gateway); err != nil {
+	if doors.Gateway, err = takeSocket(held, gatewaySocket, unix, s.Gateway); err != nil {
 		return doors, err
 	}
-	if doors.HTTP = held[httpSocket]; doors.HTTP == nil && s.HTTP != "" {
-		if doors.HTTP, err = net.Listen("tcp", s.HTTP); err != nil {
-			return doors, fmt.Errorf("http: %w", err)
-		}
+	if doors.HTTP, err = takeHTTP(held, s.HTTP); err != nil {
+		return doors, fmt.Errorf("http: %w", err)
 	}
 	doors.Frontend, err = frontDoors(s, p)
 	return doors, err
 }
 
-// takeSocket adopts a socket that is held, or makes one at path, if there is one.
-func takeSocket(held net.Listener, unix sidecar.Socket, path string) (net.Listener, error) {
+// takeSocket takes a socket that was open before, or makes one at path, if there is one.
+func takeSocket(held parts.Inherited, name string, unix sidecar.Socket, path string) (net.Listener, error) {
+	before, found := held[name]
 	unix.Path = path
 	switch {
-	case held != nil:
-		return unix.Adopt(held)
-	case path != "":
-		return unix.Listen()
+	case found && before.Own == "":
+		return unix.Adopt(before.Listener)
+	case found && before.Own == path:
+		return unix.Resume(before.Listener)
+	case found: // the settings have changed
+		if err := errors.Join(before.Close(), os.Remove(before.Own)); err != nil {
+			return nil, err
+		}
 	}
-	return nil, nil
+	if path == "" {
+		return nil, nil
+	}
+	return unix.Listen()
+}
+
+// takeHTTP does the same for an address.
+func takeHTTP(held parts.Inherited, address string) (net.Listener, error) {
+	before, found := held[httpSocket]
+	if found && (before.Own == "" || before.Own == address) {
+		return before.Listener, nil
+	}
+	if found {
+		if err := before.Close(); err != nil {
+			return nil, err
+		}
+	}
+	if address == "" {
+		return nil, nil
+	}
+	return net.Listen("tcp", address)
+}
+
+// hold keeps the sockets of the doors open for the program that begins next.
+func hold(r *parts.Renewal, s *config.Sidecar, doors parts.Doors, held parts.Inherited) error {
+	for _, door := range []struct {
+		name    string
+		socket  net.Listener
+		address string
+	}{
+		{framesSocket, doors.Frames, s.Socket}, {gatewaySocket, doors.Gateway, s.Gateway}, {httpSocket, doors.HTTP, s.HTTP},
+	} {
+		if door.socket == nil {
+			continue
+		}
+		file, err := sidecar.Hold(door.socket)
+		if err != nil {
+			return fmt.Errorf("hold socket %s: %w", door.name, err)
+		}
+		if before, found := held[door.name]; found && before.Own == "" {
+			door.address = "" // systemd's
+		}
+		r.Hold(door.name, file, door.address)
+	}
+	return nil
 }
 
 func frontDoors(s *config.Sidecar, p Process) (frontend.Config, error) {

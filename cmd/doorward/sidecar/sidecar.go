@@ -5,6 +5,9 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/doorward/doorward/cmd/doorward/config"
@@ -20,19 +23,46 @@ type Process struct {
 	Out     io.Writer // of a decision log on standard output
 	Log     *slog.Logger
 	Getenv  func(string) string
-	Token   string // to join with, if there is no certificate yet
+	Token   string   // to join with, if there is no certificate yet
+	Args    []string // that it was started with, without its name
 }
+
+// CheckFlag has the command say whether it could start, and no more.
+const CheckFlag = "--check"
 
 // firstView is how long the doors stay closed for want of a view.
 const firstView = time.Second
 
-// Run serves until ctx is done or a part fails. The settings are complete and valid.
+// Run serves until ctx is done or a part fails. The settings are complete and valid. At
+// SIGUSR2 it ends too, and the program begins anew in this process, as it then is, with
+// the settings as they then are and the sockets as they were.
 func Run(ctx context.Context, settings *config.Sidecar, p Process) (err error) {
 	closing := func(close func() error) { err = errors.Join(err, close()) }
 
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGUSR2)
+	renewal, err := parts.NewRenewal(p.Args)
+	if err != nil {
+		return err
+	}
+	held, err := parts.Inherit(p.Getenv)
+	if err != nil {
+		return err
+	}
+	renewing := false
+	defer func() {
+		// All else has ended.
+		if signal.Ignore(syscall.SIGUSR2); renewing && ctx.Err() == nil {
+			if err != nil {
+				p.Log.Error("the end before the new program", "error", err)
+			}
+			err = renewal.Begin()
+		}
+	}()
+
 	// The doors' addresses are taken first: a second sidecar on this host ends here,
 	// before it has touched anything.
-	doors, err := takeDoors(settings, p)
+	doors, err := takeDoors(settings, held, p)
 	if err != nil {
 		return err
 	}
@@ -68,15 +98,32 @@ func Run(ctx context.Context, settings *config.Sidecar, p Process) (err error) {
 	if err := parts.Tell(p.Getenv, "READY=1"); err != nil {
 		p.Log.Warn("systemd does not hear", "error", err)
 	}
-	select {
-	case <-ctx.Done():
-		p.Log.Info("stopping")
-		// Systemd is told, so that it does not take the silence for a fault; if it does not
-		// hear, nothing is lost.
-		_ = parts.Tell(p.Getenv, "STOPPING=1")
-	case <-follower.Ended():
-	case <-open.Ended():
-	case <-decisions.ended():
+	for !renewing {
+		select {
+		case <-told:
+			err := renewal.Check(ctx, CheckFlag)
+			if err == nil {
+				err = hold(renewal, settings, doors, held)
+			}
+			if err != nil {
+				p.Log.Error("goes on as it is", "error", err)
+				continue
+			}
+			p.Log.Info("making place for a new program")
+			renewing = true
+		case <-ctx.Done():
+			p.Log.Info("stopping")
+			// Systemd is told, so that it does not take the silence for a fault; if it does not
+			// hear, nothing is lost.
+			_ = parts.Tell(p.Getenv, "STOPPING=1")
+			return nil
+		case <-follower.Ended():
+			return nil
+		case <-open.Ended():
+			return nil
+		case <-decisions.ended():
+			return nil
+		}
 	}
 	return nil
 }
