@@ -86,7 +86,6 @@ const (
 	ReasonNotHello     Reason = 4   // the first frame is not a hello
 	ReasonNotPermitted Reason = 100 // this peer may not ask this
 	ReasonUnknownType  Reason = 101 // a type of frame that this sidecar does not know
-	ReasonShuttingDown Reason = 102 // ask again on a new connection
 	ReasonAnswerSize   Reason = 103 // the answer would exceed its cap: ask in smaller frames
 )
 
