@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -22,11 +23,8 @@ type Outcome struct {
 	Output string
 }
 
-// Refused reports whether the client failed and printed the S3 error code.
-func (o Outcome) Refused(code string) bool { return !o.OK && strings.Contains(o.Output, code) }
-
-// Client is one program. Get fetches an object, Put stores a few bytes under a
-// key; both name it as bucket/key.
+// Client is one program. Get fetches what Put stored under a key; both name it as
+// bucket/key. It is one object, or for restic a repository in a folder of that name.
 type Client struct {
 	Name    string
 	Program string // full path; Debian's programs, whatever else is installed
@@ -35,6 +33,15 @@ type Client struct {
 	// Call makes an IAM or STS call, e.g. ("iam", "CreateUser", `{"UserName":"a"}`),
 	// and prints the answer as JSON. A client that has no such calls uses boto3's.
 	Call func(ctx context.Context, site Site, cred Credential, service, action, params string) Outcome
+	// refusals are what it prints about a refusal; nil: the S3 error code.
+	refusals []string
+}
+
+// Refused reports whether the client failed and said that it was refused with the S3
+// error code, as far as it tells codes.
+func (c Client) Refused(o Outcome, code string) bool {
+	said := func(text string) bool { return strings.Contains(o.Output, text) }
+	return !o.OK && (c.refusals == nil && said(code) || slices.ContainsFunc(c.refusals, said))
 }
 
 // Site is where to talk to.
@@ -56,6 +63,9 @@ func All() []Client {
 		{Name: "boto3", Program: "/usr/bin/python3", Get: botoGet, Put: botoPut, Call: botoCall},
 		{Name: "s3cmd", Program: "/usr/bin/s3cmd", Get: s3cmdGet, Put: s3cmdPut, Call: botoCall},
 		{Name: "rclone", Program: "/usr/bin/rclone", Get: rcloneGet, Put: rclonePut, Call: botoCall},
+		// Restic prints messages. It reads with a HEAD first, whose refusal has none.
+		{Name: "restic", Program: "/usr/bin/restic", Get: resticGet, Put: resticPut, Call: botoCall,
+			refusals: []string{"Access Denied", "Bad Request", "is not authorized to perform", "Refused by Doorward"}},
 	}
 }
 
@@ -158,6 +168,20 @@ func Rclone(ctx context.Context, site Site, cred Credential, args ...string) Out
 		return Outcome{Output: err.Error()}
 	}
 	return Run(ctx, site, cred, "/usr/bin/rclone", append([]string{"--config", config, "--retries", "1", "--low-level-retries", "1"}, args...)...)
+}
+
+func resticGet(ctx context.Context, site Site, cred Credential, object string) Outcome {
+	return Restic(ctx, site, cred, object, "cat", "config", "--no-lock")
+}
+
+func resticPut(ctx context.Context, site Site, cred Credential, object string) Outcome {
+	return Restic(ctx, site, cred, object, "init")
+}
+
+// Restic runs restic on a repository at bucket/folder.
+func Restic(ctx context.Context, site Site, cred Credential, at string, args ...string) Outcome {
+	return Run(ctx, site, cred, "/usr/bin/env", append([]string{"RESTIC_PASSWORD=journey", "/usr/bin/restic", "-r", "s3:" + site.S3 + "/" + at,
+		"-o", "s3.region=us-east-1", "--no-cache", "--quiet"}, args...)...)
 }
 
 // sample makes a small file to upload.

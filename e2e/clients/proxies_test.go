@@ -16,49 +16,29 @@ import (
 
 	"github.com/doorward/doorward/authz/sigv4"
 	"github.com/doorward/doorward/e2e/clients"
-	"github.com/doorward/doorward/e2e/plain"
 	"github.com/doorward/doorward/iam"
 	"github.com/doorward/doorward/sidecar/frontend"
 )
 
-// proxyUnderTest is a configuration of folder deploy and how it is run.
-type proxyUnderTest struct {
-	name    string
+// proxies are what asks Doorward and passes on what is allowed: start puts one in front
+// of a server and returns its URL.
+var proxies = []struct {
+	name  string
+	start func(t *testing.T, behind http.Handler) string
+}{
+	{"nginx", deployed{&frontend.Nginx, []string{"nginx/doorward.conf"}, "nginx", func(f string) []string { return []string{"-g", "daemon off;", "-c", f} }}.start},
+	{"caddy", deployed{&frontend.Caddy, []string{"caddy/Caddyfile"}, "caddy", func(f string) []string { return []string{"run", "--adapter", "caddyfile", "--config", f} }}.start},
+	{"haproxy", deployed{&frontend.HAProxy, []string{"haproxy/haproxy.cfg", "haproxy/doorward.lua"}, "haproxy", func(f string) []string { return []string{"-db", "-f", f} }}.start},
+	{"ext_authz", startEnvoyed},
+}
+
+// deployed is a configuration of folder deploy and how it is run: the sidecar's door at
+// the proxy's side, and the server behind.
+type deployed struct {
 	proxy   *frontend.Proxy
 	files   []string // under deploy; the first is the one to start with
 	program string
 	command func(file string) []string
-}
-
-var proxies = []proxyUnderTest{
-	{"nginx", &frontend.Nginx, []string{"nginx/doorward.conf"}, "nginx", func(f string) []string { return []string{"-g", "daemon off;", "-c", f} }},
-	{"caddy", &frontend.Caddy, []string{"caddy/Caddyfile"}, "caddy", func(f string) []string { return []string{"run", "--adapter", "caddyfile", "--config", f} }},
-	{"haproxy", &frontend.HAProxy, []string{"haproxy/haproxy.cfg", "haproxy/doorward.lua"}, "haproxy", func(f string) []string { return []string{"-db", "-f", f} }},
-}
-
-// TestRealClientsGetThroughProxiesWhatTheirPoliciesAllow runs the configurations that
-// deploy has: the sidecar's door at the proxy's side, and behind the proxy an S3 server
-// that does whatever reaches it.
-func TestRealClientsGetThroughProxiesWhatTheirPoliciesAllow(t *testing.T) {
-	requireAll(t)
-	for _, p := range proxies {
-		t.Run(p.name, func(t *testing.T) {
-			t.Parallel() // each waits for a session to end
-			server, err := plain.Trusting(t.TempDir())
-			if err != nil {
-				t.Fatal(err)
-			}
-			where := inside
-			where.name, where.S3, where.Dir = p.name, p.start(t, server), t.TempDir()
-			must(t, clients.MakeBucket(t.Context(), where.Site, where.root, "reports"))
-			for _, key := range []string{"2026-01/sales.csv", "2026-02/sales.csv"} {
-				must(t, clients.All()[0].Put(t.Context(), where.Site, where.root, "reports/"+key))
-			}
-			for _, c := range clients.All() {
-				t.Run(c.Name, func(t *testing.T) { playOut(t, where, c, "user-"+c.Name+"-"+p.name) })
-			}
-		})
-	}
 }
 
 // TestNothingPassesAProxyThatWasNotAskedAbout sends what a client can think of to have
@@ -147,7 +127,7 @@ func ask(t *testing.T, url string, as sigv4.Credentials, method, target string) 
 
 // start runs the sidecar's door, the server behind, and the proxy with the
 // configuration of deploy, at other addresses; it returns the proxy's URL.
-func (p *proxyUnderTest) start(t *testing.T, behind http.Handler) string {
+func (p deployed) start(t *testing.T, behind http.Handler) string {
 	t.Helper()
 	program := "/usr/sbin/" + p.program
 	if _, err := os.Stat(program); err != nil {

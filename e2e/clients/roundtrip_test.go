@@ -16,8 +16,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/doorward/doorward/e2e/clients"
@@ -69,10 +67,7 @@ func TestRoundTrips(t *testing.T) {
 		{"Effect":"Allow","Action":"s3:*","Resource":"*"},
 		{"Effect":"Deny","Action":"s3:DeleteObject","Resource":"arn:aws:s3:::*/kept"}]}`})
 	cred := createKey(t, inside, boto, "traveller")
-	sdk := s3.New(s3.Options{
-		BaseEndpoint: aws.String(inside.S3), UsePathStyle: true, Region: "us-east-1", RetryMaxAttempts: 1,
-		Credentials: credentials.NewStaticCredentialsProvider(cred.AccessKey, cred.Secret, ""),
-	})
+	sdk := sdkOf(inside, cred)
 	for _, c := range []struct {
 		name, program string
 		travel        func(*trip)
@@ -312,7 +307,9 @@ func (t *trip) restic() {
 	}
 	restic := func(args ...string) {
 		t.Helper()
-		t.run("/usr/bin/env", append([]string{"RESTIC_PASSWORD=journey", "/usr/bin/restic", "-r", "s3:" + t.S3 + "/" + t.bucket + "/sp ace", "--no-cache", "--quiet"}, args...)...)
+		if got := clients.Restic(t.Context(), t.Site, t.cred, t.bucket+"/sp ace", args...); !got.OK {
+			t.Fatalf("restic %q: %s", args, got.Output)
+		}
 	}
 	source, target := t.TempDir(), t.TempDir()
 	if err := os.Link(t.large, filepath.Join(source, "large")); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httputil"
 	"net/netip"
 	"strings"
 	"time"
@@ -40,8 +41,7 @@ func New(authorizer *sidecar.Authorizer, dir string) (*Server, error) {
 }
 
 // Trusting returns a server that does whatever it is asked to, for a place behind a
-// proxy that asks Doorward: it looks at no signature, and takes no body that is signed in
-// chunks.
+// proxy that asks Doorward: it looks at no signature, also not at those of chunks.
 func Trusting(dir string) (*Server, error) { return New(nil, dir) }
 
 // ServeHTTP serves a request or refuses it.
@@ -85,10 +85,11 @@ func (s *Server) serve(w http.ResponseWriter, httpRequest *http.Request) error {
 }
 
 func (s *Server) trust(w http.ResponseWriter, r *request) error {
-	if strings.Contains(r.Header.Get("Content-Encoding"), "aws-chunked") {
-		return refusal(sigv4.NotImplemented, http.StatusNotImplemented, "This server takes no chunks.")
-	}
 	r.body = r.Body
+	if strings.HasPrefix(r.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") {
+		// A signed chunk is one of HTTP's with the signature for its extension.
+		r.body = httputil.NewChunkedReader(r.Body)
+	}
 	if err := s.name(r); err != nil {
 		return err
 	}

@@ -36,6 +36,7 @@ type Stage struct {
 
 	config   Config
 	api      string // host:port of the API
+	http     string // of the sidecar's HTTP doors, which nobody uses here
 	doorward *process.Process
 	server   *process.Process
 }
@@ -60,6 +61,9 @@ func Start(ctx context.Context, config Config) (*Stage, error) {
 
 func (s *Stage) start(ctx context.Context) (err error) {
 	if s.api, err = process.FreeAddress(); err != nil {
+		return err
+	}
+	if s.http, err = process.FreeAddress(); err != nil {
 		return err
 	}
 	if err := s.startDoorward(ctx); err != nil {
@@ -89,7 +93,7 @@ func (s *Stage) startDoorward(ctx context.Context) error {
 	}
 	var err error
 	s.doorward, err = process.Start(ctx, filepath.Join(s.Dir, "doorward.log"), nil, s.config.Doorward, "dev",
-		"--data", filepath.Join(s.Dir, "doorward"), "--listen", s.api, "--ready-file", file, "--decision-log", s.Decisions)
+		"--data", filepath.Join(s.Dir, "doorward"), "--listen", s.api, "--http", s.http, "--ready-file", file, "--decision-log", s.Decisions)
 	if err != nil {
 		return err
 	}
