@@ -56,7 +56,7 @@ test-e2e: build gateway previous ## run the tests with a real S3 server and real
 minio: ## build bin/minio, the last MinIO whose source is open (AGPL: only a test runs it)
 	$(BUILD) -C e2e/minio $(FLAGS) -o ../../$(BIN)/minio github.com/minio/minio
 
-minio-test: build minio ## ask a real MinIO and a Doorward that imported its identities the same questions (not part of test: MinIO takes minutes to build)
+minio-test: build minio ## have real clients talk to a real MinIO that asks Doorward, and compare imported identities (not part of test: MinIO takes minutes to build)
 	$(GO) vet -C e2e/minio .
 	$(GO) test -C e2e/minio -count=1 -timeout 10m .
 

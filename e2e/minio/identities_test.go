@@ -120,7 +120,7 @@ func populate(t *testing.T, admin *madmin.AdminClient, r choice) (people []perso
 		must(admin.AddCannedPolicy(t.Context(), name, document(t, policies[name])))
 	}
 	for n := range 10 {
-		who := person{credential: credential{fmt.Sprintf("user-%d", n), rand.Text()}}
+		who := person{credential: credential{id: fmt.Sprintf("user-%d", n), secret: rand.Text()}}
 		must(admin.AddUser(t.Context(), who.id, who.secret))
 		people = append(people, who)
 	}
@@ -151,7 +151,7 @@ func populate(t *testing.T, admin *madmin.AdminClient, r choice) (people []perso
 	must(admin.SetGroupStatus(t.Context(), "group-3", madmin.GroupDisabled))
 	for n := range 8 {
 		request := madmin.AddServiceAccountReq{TargetUser: people[n].id, AccessKey: fmt.Sprintf("account%d", n), SecretKey: rand.Text(), Description: "of the test"}
-		who := person{credential: credential{request.AccessKey, request.SecretKey}, statements: people[n].statements}
+		who := person{credential: credential{id: request.AccessKey, secret: request.SecretKey}, statements: people[n].statements}
 		if n%2 == 0 {
 			own := append(r.policy(), r.policy()...)
 			who.statements = slices.Concat(who.statements, own)

@@ -1,6 +1,7 @@
 package minio
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	mathrand "math/rand/v2"
@@ -138,7 +139,7 @@ var departures = []departure{
 func TestImportDecidesAsMinIODid(t *testing.T) {
 	const seed = 7 // whatever it is, the engines agree
 	r := choice{mathrand.New(mathrand.NewPCG(seed, seed))}
-	there, here := startMinIO(t), startDoorward(t)
+	there, here := startMinIO(t, credential{id: "minioroot", secret: rand.Text()}), startDoorward(t)
 	admin, err := madmin.NewWithOptions(strings.TrimPrefix(there.url, "http://"), &madmin.Options{Creds: credentials.NewStaticV4(there.root.id, there.root.secret, "")})
 	if err != nil {
 		t.Fatal(err)

@@ -3,7 +3,6 @@ package minio
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -29,7 +28,7 @@ const (
 )
 
 // credential is what a request is signed with.
-type credential struct{ id, secret string }
+type credential struct{ id, secret, token string }
 
 // server is a running program and the credential of its root.
 type server struct {
@@ -91,10 +90,10 @@ func freeAddress(t *testing.T) string {
 }
 
 // startMinIO starts a server with one folder for its data.
-func startMinIO(t *testing.T, env ...string) *server {
+func startMinIO(t *testing.T, root credential, env ...string) *server {
 	t.Helper()
 	address := freeAddress(t)
-	s := &server{url: "http://" + address, root: credential{"minioroot", rand.Text()}, dir: t.TempDir()}
+	s := &server{url: "http://" + address, root: root, dir: t.TempDir()}
 	env = append(env, "MINIO_ROOT_USER="+s.root.id, "MINIO_ROOT_PASSWORD="+s.root.secret,
 		"MINIO_CI_CD=1", "MINIO_UPDATE=off", "MINIO_BROWSER=off")
 	start(t, env, minioProgram, "server", filepath.Join(s.dir, "data"), "--address", address)
@@ -107,13 +106,13 @@ func startDoorward(t *testing.T) *server {
 	t.Helper()
 	s := &server{dir: t.TempDir()}
 	file := filepath.Join(s.dir, "ready.json")
-	start(t, nil, doorwardProgram, "dev", "--data", filepath.Join(s.dir, "store"), "--listen", "127.0.0.1:0", "--ready-file", file)
+	start(t, nil, doorwardProgram, "dev", "--data", filepath.Join(s.dir, "store"), "--listen", "127.0.0.1:0", "--http", freeAddress(t), "--ready-file", file)
 	var ready struct{ Endpoint, AccessKeyID, SecretAccessKey string }
 	eventually(t, "doorward dev is not ready", func() bool {
 		text, err := os.ReadFile(file)
 		return err == nil && json.Unmarshal(text, &ready) == nil
 	})
-	s.url, s.root = ready.Endpoint, credential{ready.AccessKeyID, ready.SecretAccessKey}
+	s.url, s.root = ready.Endpoint, credential{id: ready.AccessKeyID, secret: ready.SecretAccessKey}
 	return s
 }
 
