@@ -3,19 +3,18 @@ package state
 import (
 	"cmp"
 	"iter"
-
-	"github.com/google/btree"
+	"strings"
 
 	"github.com/doorward/doorward/iam"
+	"github.com/doorward/doorward/iam/state/btree"
 )
 
 // refIndex orders records by the entity that they belong to, then by key. It holds
 // bare pointers (eight bytes a record) and looks into the records to compare, so a
 // record that is replaced is replaced here too.
 type refIndex[R any] struct {
-	records *btree.BTreeG[*R]
-	probe   func(owner iam.Ref) *R
-	owner   func(*R) iam.Ref
+	records *btree.Tree[*R]
+	belongs[R]
 }
 
 // belongs tells a refIndex how to read a record and how to make one to look for.
@@ -46,32 +45,35 @@ var parentOfServiceAccount = belongs[iam.ServiceAccount]{
 }
 
 func newRefIndex[R any](b belongs[R]) refIndex[R] {
-	less := func(x, y *R) bool {
-		if c := compareRef(b.owner(x), b.owner(y)); c != 0 {
-			return c < 0
-		}
-		return b.key(x) < b.key(y)
+	return refIndex[R]{btree.New(b.compare), b}
+}
+
+func (b belongs[R]) compare(x, y *R) int {
+	if c := compareRef(b.owner(x), b.owner(y)); c != 0 {
+		return c
 	}
-	return refIndex[R]{btree.NewG(degree, less), b.probe, b.owner}
+	return strings.Compare(string(b.key(x)), string(b.key(y)))
 }
 
 func (x refIndex[R]) of(owner iam.Ref) iter.Seq[*R] {
 	return func(yield func(*R) bool) {
-		x.records.AscendGreaterOrEqual(x.probe(owner), func(r *R) bool {
-			return compareRef(x.owner(r), owner) == 0 && yield(r)
-		})
+		for r := range x.records.Ascend(x.probe(owner)) {
+			if compareRef(x.owner(r), owner) != 0 || !yield(r) {
+				return
+			}
+		}
 	}
 }
 
-func (x refIndex[R]) clone() refIndex[R] { x.records = cloned(x.records); return x }
+func (x refIndex[R]) clone() refIndex[R] { x.records = x.records.Clone(); return x }
 
 // replace takes out the old record and puts in the new one; either may be nil.
-func replace[R any](tree *btree.BTreeG[*R], old, new *R) {
+func replace[R any](tree *btree.Tree[*R], old, new *R) {
 	if old != nil {
 		tree.Delete(old)
 	}
 	if new != nil {
-		tree.ReplaceOrInsert(new)
+		tree.Set(new)
 	}
 }
 
@@ -81,11 +83,11 @@ func compareRef(a, b iam.Ref) int {
 	if c := cmp.Compare(a.Kind, b.Kind); c != 0 {
 		return c
 	}
-	if c := cmp.Compare(a.Account, b.Account); c != 0 {
+	if c := strings.Compare(string(a.Account), string(b.Account)); c != 0 {
 		return c
 	}
 	if a.Kind == iam.KindServiceAccount || a.Kind == 0 {
-		return cmp.Compare(a.Name, b.Name)
+		return strings.Compare(a.Name, b.Name)
 	}
 	return compareFolded(a.Name, b.Name)
 }
@@ -108,24 +110,30 @@ func lower(c byte) byte {
 }
 
 // expiryIndex orders sessions by the instant of their end, then by key.
-type expiryIndex struct{ sessions *btree.BTreeG[*iam.Session] }
+type expiryIndex struct{ sessions *btree.Tree[*iam.Session] }
 
 func newExpiryIndex() expiryIndex {
-	return expiryIndex{btree.NewG(degree, func(a, b *iam.Session) bool {
-		if a.Expires != b.Expires {
-			return a.Expires < b.Expires
-		}
-		return a.Key < b.Key
-	})}
+	return expiryIndex{btree.New(compareExpiry)}
+}
+
+func compareExpiry(a, b *iam.Session) int {
+	if c := cmp.Compare(a.Expires, b.Expires); c != 0 {
+		return c
+	}
+	return strings.Compare(string(a.Key), string(b.Key))
 }
 
 func (x expiryIndex) until(cutoff iam.Time) iter.Seq[*iam.Session] {
 	return func(yield func(*iam.Session) bool) {
-		x.sessions.Ascend(func(s *iam.Session) bool { return s.Expires <= cutoff && yield(s) })
+		for s := range x.sessions.All() {
+			if s.Expires > cutoff || !yield(s) {
+				return
+			}
+		}
 	}
 }
 
-func (x expiryIndex) clone() expiryIndex { return expiryIndex{cloned(x.sessions)} }
+func (x expiryIndex) clone() expiryIndex { return expiryIndex{x.sessions.Clone()} }
 
 // member says that a user is in a group; both names are folded.
 type member struct {
@@ -134,25 +142,27 @@ type member struct {
 }
 
 // memberIndex is the reverse of User.Groups.
-type memberIndex struct{ members *btree.BTreeG[member] }
+type memberIndex struct{ members *btree.Tree[member] }
 
 func newMemberIndex() memberIndex {
-	return memberIndex{btree.NewG(degree, func(a, b member) bool {
-		if a.account != b.account {
-			return a.account < b.account
+	return memberIndex{btree.New(func(a, b member) int {
+		if c := strings.Compare(string(a.account), string(b.account)); c != 0 {
+			return c
 		}
-		if a.group != b.group {
-			return a.group < b.group
+		if c := strings.Compare(a.group, b.group); c != 0 {
+			return c
 		}
-		return a.user < b.user
+		return strings.Compare(a.user, b.user)
 	})}
 }
 
 func (x memberIndex) of(account iam.AccountID, group string) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		x.members.AscendGreaterOrEqual(member{account: account, group: group}, func(m member) bool {
-			return m.account == account && m.group == group && yield(m.user)
-		})
+		for m := range x.members.Ascend(member{account: account, group: group}) {
+			if m.account != account || m.group != group || !yield(m.user) {
+				return
+			}
+		}
 	}
 }
 
@@ -165,12 +175,12 @@ func (x memberIndex) replace(old, new *iam.User) {
 	}
 	if new != nil {
 		for _, g := range new.Groups {
-			x.members.ReplaceOrInsert(member{new.Account, iam.Fold(g), iam.Fold(new.Name)})
+			x.members.Set(member{new.Account, iam.Fold(g), iam.Fold(new.Name)})
 		}
 	}
 }
 
-func (x memberIndex) clone() memberIndex { return memberIndex{cloned(x.members)} }
+func (x memberIndex) clone() memberIndex { return memberIndex{x.members.Clone()} }
 
 // use says that an entity has a managed policy attached or as its boundary, or a
 // session as its session policy.
@@ -192,17 +202,17 @@ const (
 
 // useIndex is the reverse of Attached and Boundary of users, groups and roles, and
 // of PolicyARNs of sessions.
-type useIndex struct{ uses *btree.BTreeG[use] }
+type useIndex struct{ uses *btree.Tree[use] }
 
 func newUseIndex() useIndex {
-	return useIndex{btree.NewG(degree, func(a, b use) bool {
-		if a.policy != b.policy {
-			return a.policy < b.policy
+	return useIndex{btree.New(func(a, b use) int {
+		if c := strings.Compare(string(a.policy), string(b.policy)); c != 0 {
+			return c
 		}
-		if a.as != b.as {
-			return a.as < b.as
+		if c := cmp.Compare(a.as, b.as); c != 0 {
+			return c
 		}
-		return compareRef(a.ref(), b.ref()) < 0
+		return compareRef(a.ref(), b.ref())
 	})}
 }
 
@@ -210,9 +220,11 @@ func (u use) ref() iam.Ref { return iam.Ref{Account: u.account, Kind: u.kind, Na
 
 func (x useIndex) of(policy iam.ARN, as useKind) iter.Seq[iam.Ref] {
 	return func(yield func(iam.Ref) bool) {
-		x.uses.AscendGreaterOrEqual(use{policy: policy, as: as}, func(u use) bool {
-			return u.policy == policy && u.as == as && yield(u.ref())
-		})
+		for u := range x.uses.Ascend(use{policy: policy, as: as}) {
+			if u.policy != policy || u.as != as || !yield(u.ref()) {
+				return
+			}
+		}
 	}
 }
 
@@ -259,7 +271,7 @@ func (x useIndex) replace(old, new uses) {
 		x.uses.Delete(u)
 	}
 	for u := range new.all() {
-		x.uses.ReplaceOrInsert(u)
+		x.uses.Set(u)
 	}
 }
 
@@ -276,4 +288,4 @@ func (u uses) all() iter.Seq[use] {
 	}
 }
 
-func (x useIndex) clone() useIndex { return useIndex{cloned(x.uses)} }
+func (x useIndex) clone() useIndex { return useIndex{x.uses.Clone()} }

@@ -2,16 +2,11 @@ package state
 
 import (
 	"iter"
-	"sync"
-
-	"github.com/google/btree"
+	"strings"
 
 	"github.com/doorward/doorward/iam"
+	"github.com/doorward/doorward/iam/state/btree"
 )
-
-// degree of the B-trees: nodes of 15 to 31 items. Smaller ones make a lookup walk
-// further, larger ones make every write copy more.
-const degree = 16
 
 // records is one primary table: a tree of records, or packed bytes.
 type records[R any] interface {
@@ -34,7 +29,7 @@ type records[R any] interface {
 // record's own spelling it shares that string's bytes.
 type table[R any] struct {
 	form *form[R]
-	rows *btree.BTreeG[row[R]]
+	rows *btree.Tree[row[R]]
 }
 
 // form says how the records of a table are written to be hashed, and read again.
@@ -51,11 +46,11 @@ type row[R any] struct {
 }
 
 func newTable[R any](form *form[R]) records[R] {
-	return table[R]{form, btree.NewG(degree, func(a, b row[R]) bool {
-		if a.account != b.account {
-			return a.account < b.account
+	return table[R]{form, btree.New(func(a, b row[R]) int {
+		if c := strings.Compare(string(a.account), string(b.account)); c != 0 {
+			return c
 		}
-		return a.name < b.name
+		return strings.Compare(a.name, b.name)
 	})}
 }
 
@@ -69,7 +64,7 @@ func (t table[R]) set(b *Builder, account iam.AccountID, name string, new *R) *R
 	if new == nil {
 		old, _ = t.rows.Delete(row[R]{account: account, name: name})
 	} else {
-		old, _ = t.rows.ReplaceOrInsert(row[R]{account, name, new})
+		old, _ = t.rows.Set(row[R]{account, name, new})
 	}
 	tally(b, t.form, account, name, old.record, new)
 	return old.record
@@ -77,42 +72,34 @@ func (t table[R]) set(b *Builder, account iam.AccountID, name string, new *R) *R
 
 func (t table[R]) in(account iam.AccountID, after string) iter.Seq[*R] {
 	return func(yield func(*R) bool) {
-		t.rows.AscendGreaterOrEqual(row[R]{account: account, name: after}, func(r row[R]) bool {
-			if r.account != account {
-				return false
+		for r := range t.rows.Ascend(row[R]{account: account, name: after}) {
+			if r.account != account || (after == "" || r.name != after) && !yield(r.record) {
+				return
 			}
-			return (after != "" && r.name == after) || yield(r.record)
-		})
+		}
 	}
 }
 
 // all yields every record, ordered by account and name.
 func (t table[R]) all() iter.Seq[*R] {
 	return func(yield func(*R) bool) {
-		t.rows.Ascend(func(r row[R]) bool { return yield(r.record) })
+		for r := range t.rows.All() {
+			if !yield(r.record) {
+				return
+			}
+		}
 	}
 }
 
 func (t table[R]) len() int { return t.rows.Len() }
 
-func (t table[R]) clone() records[R] { return table[R]{t.form, cloned(t.rows)} }
-
-// cloning is held while a tree marks its nodes as shared, which writes to the tree
-// that is cloned: a rehearsal may build on the same view as the next entry of the
-// log. Readers of the tree are not disturbed.
-var cloning sync.Mutex
-
-func cloned[T any](tree *btree.BTreeG[T]) *btree.BTreeG[T] {
-	cloning.Lock()
-	defer cloning.Unlock()
-	return tree.Clone()
-}
+func (t table[R]) clone() records[R] { return table[R]{t.form, t.rows.Clone()} }
 
 // global is a primary table of records whose names are the store's: the largest
 // tables, so their rows do without an account. Names are exact.
 type global[R any] struct {
 	form *form[R]
-	rows *btree.BTreeG[globalRow[R]]
+	rows *btree.Tree[globalRow[R]]
 }
 
 type globalRow[R any] struct {
@@ -121,7 +108,7 @@ type globalRow[R any] struct {
 }
 
 func newGlobal[R any](form *form[R]) records[R] {
-	return global[R]{form, btree.NewG(degree, func(a, b globalRow[R]) bool { return a.name < b.name })}
+	return global[R]{form, btree.New(func(a, b globalRow[R]) int { return strings.Compare(a.name, b.name) })}
 }
 
 // The account of a global's records is always empty.
@@ -135,7 +122,7 @@ func (t global[R]) set(b *Builder, account iam.AccountID, name string, new *R) *
 	if new == nil {
 		old, _ = t.rows.Delete(globalRow[R]{name: name})
 	} else {
-		old, _ = t.rows.ReplaceOrInsert(globalRow[R]{name, new})
+		old, _ = t.rows.Set(globalRow[R]{name, new})
 	}
 	tally(b, t.form, account, name, old.record, new)
 	return old.record
@@ -143,9 +130,11 @@ func (t global[R]) set(b *Builder, account iam.AccountID, name string, new *R) *
 
 func (t global[R]) in(_ iam.AccountID, name string) iter.Seq[*R] {
 	return func(yield func(*R) bool) {
-		t.rows.AscendGreaterOrEqual(globalRow[R]{name: name}, func(r globalRow[R]) bool {
-			return (name != "" && r.name == name) || yield(r.record)
-		})
+		for r := range t.rows.Ascend(globalRow[R]{name: name}) {
+			if (name == "" || r.name != name) && !yield(r.record) {
+				return
+			}
+		}
 	}
 }
 
@@ -153,4 +142,4 @@ func (t global[R]) all() iter.Seq[*R] { return t.in("", "") }
 
 func (t global[R]) len() int { return t.rows.Len() }
 
-func (t global[R]) clone() records[R] { return global[R]{t.form, cloned(t.rows)} }
+func (t global[R]) clone() records[R] { return global[R]{t.form, t.rows.Clone()} }
