@@ -39,7 +39,7 @@ func Restore(cfg Config, backup io.Reader) (wire.Header, error) {
 	if err != nil {
 		return wire.Header{}, err
 	}
-	s, err := wire.ReadSnapshot(backup)
+	s, err := wire.ReadSnapshot(backup, SideBySide)
 	if err != nil {
 		return wire.Header{}, fmt.Errorf("cluster: backup: %w", err)
 	}
@@ -154,6 +154,6 @@ func (r *recovering) Snapshot() (raft.Snapshot, error) {
 
 // Restore begins with a snapshot.
 func (r *recovering) Restore(in io.Reader) (uint64, error) {
-	err := r.machine.Restore(in)
+	err := r.machine.Restore(in, SideBySide)
 	return uint64(r.machine.View().Index()), err
 }

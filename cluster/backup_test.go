@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/doorward/doorward/iam"
+	"github.com/doorward/doorward/iam/state"
 	"github.com/doorward/doorward/iam/wire"
 	"github.com/doorward/doorward/raft"
 )
@@ -179,7 +180,7 @@ func TestSecretsAreSealedWhereverBytesComeToRest(t *testing.T) {
 		t.Fatalf("no snapshot on disk: %v", err)
 	}
 	s.stop(t)
-	opened, err := wire.ReadSnapshot(bytes.NewReader(saved))
+	opened, err := wire.ReadSnapshot(bytes.NewReader(saved), state.InTurn)
 	if err != nil {
 		t.Fatal(err)
 	}

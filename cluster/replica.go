@@ -3,6 +3,7 @@ package cluster
 import (
 	"io"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	"github.com/doorward/doorward/cluster/feed"
@@ -61,13 +62,24 @@ func (r *replica) Snapshot() (raft.Snapshot, error) { return snapshot{r.machine.
 
 // Restore replaces the state, and begins a new era of the feed.
 func (r *replica) Restore(in io.Reader) (uint64, error) {
-	if err := r.machine.Restore(in); err != nil {
+	if err := r.machine.Restore(in, SideBySide); err != nil {
 		return 0, err
 	}
 	v := r.machine.View()
 	r.latest.Store(r.machine.Snapshot())
 	r.feed.Reset(v)
 	return uint64(v.Index()), nil
+}
+
+// SideBySide runs tasks at once, each on a processor that is free, and returns when all
+// have ended.
+func SideBySide(tasks ...func()) {
+	var running sync.WaitGroup
+	for _, task := range tasks[1:] {
+		running.Go(task) // ends with the task, which is awaited below
+	}
+	tasks[0]()
+	running.Wait()
 }
 
 type snapshot struct{ *fsm.Snapshot }

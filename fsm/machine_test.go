@@ -15,6 +15,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/doorward/doorward/iam"
+	"github.com/doorward/doorward/iam/state"
 	"github.com/doorward/doorward/iam/wire"
 )
 
@@ -184,7 +185,7 @@ func TestAFailedRestoreChangesNothing(t *testing.T) {
 	good := snapshotBytes(t, s.machine)
 	sum, view := s.machine.Sum(), s.machine.View()
 	for _, bad := range [][]byte{good[:len(good)-1], append(slices.Clone(good[:40]), good[41:]...), nil} {
-		if err := s.machine.Restore(strings.NewReader(string(bad))); !errors.Is(err, wire.ErrCorrupt) {
+		if err := s.machine.Restore(strings.NewReader(string(bad)), state.InTurn); !errors.Is(err, wire.ErrCorrupt) {
 			t.Errorf("error %v, want ErrCorrupt", err)
 		}
 	}

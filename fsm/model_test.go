@@ -715,7 +715,7 @@ func TestReplayIsDeterministic(t *testing.T) {
 		early := New()
 		applyAll(t, early, log[:cut])
 		restored := New()
-		if err := restored.Restore(bytes.NewReader(written(t, early))); err != nil {
+		if err := restored.Restore(bytes.NewReader(written(t, early)), state.InTurn); err != nil {
 			t.Fatal(err)
 		}
 		same(t, "a restored machine", early, restored)

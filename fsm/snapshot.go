@@ -37,8 +37,8 @@ func (s *Snapshot) Write(w io.Writer, term uint64) error {
 
 // Restore makes the machine what a snapshot says, or leaves it as it is: the
 // snapshot is built aside, verified, and put in place at once.
-func (m *Machine) Restore(r io.Reader) error {
-	s, err := wire.ReadSnapshot(r)
+func (m *Machine) Restore(r io.Reader, together state.Together) error {
+	s, err := wire.ReadSnapshot(r, together)
 	if err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}

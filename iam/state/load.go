@@ -4,7 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
 
 	"github.com/doorward/doorward/iam"
 	"github.com/doorward/doorward/iam/state/btree"
@@ -13,240 +17,235 @@ import (
 // ErrOrder says that records were not in the order of [View.All].
 var ErrOrder = errors.New("state: records out of order")
 
-// Loader makes a view out of records that come as [View.All] yields them. It makes the
-// same view as a [Builder], in a third of the time: trees are built of sorted runs, and
-// those that lead from one record to others are sorted by the place of what they lead
-// from, so that names are hardly compared. A loader has one user.
+// Loader makes a view out of records that come as [View.All] yields them: the view that a
+// [Builder] makes, in a fraction of the time. Trees grow at their ends alone, and those
+// that lead from one record to others are filled at last, sorted by the place of what they
+// lead from. That order is a guess, of hashes, which the trees compare and put right. A
+// loader has one user.
 type Loader struct {
-	sums *Builder // holds no records but settings and store
-
-	users           []row[iam.User]
-	groups          []row[iam.Group]
-	roles           []row[iam.Role]
-	policies        []row[iam.Policy]
-	providers       []row[iam.Provider]
-	accessKeys      []globalRow[iam.AccessKey]
-	serviceAccounts []globalRow[iam.ServiceAccount]
-	sessions        []globalRow[iam.Session]
-	buckets         []globalRow[iam.Bucket]
-	enrolments      []globalRow[iam.Enrolment]
-	authorities     []globalRow[iam.Authority]
-	levels          []globalRow[iam.Level]
+	b   *Builder
+	err error
 }
 
 // NewLoader returns a loader without records.
-func NewLoader() *Loader { return &Loader{sums: NewBuilder()} }
+func NewLoader() *Loader { return &Loader{b: NewBuilder()} }
 
 // Add takes the next record, which becomes the view's: the caller no longer writes to it.
 func (l *Loader) Add(c iam.Change) {
-	_, account, name := KeyOf(c)
-	switch b := l.sums; {
+	v := l.b.view
+	switch table, account, name := KeyOf(c); {
 	case c.User != nil:
-		l.users = loadRow(b, userForm, l.users, account, name, c.User)
+		add(l, v.users, account, name, c.User)
 	case c.Group != nil:
-		l.groups = loadRow(b, groupForm, l.groups, account, name, c.Group)
+		add(l, v.groups, account, name, c.Group)
 	case c.Role != nil:
-		l.roles = loadRow(b, roleForm, l.roles, account, name, c.Role)
+		add(l, v.roles, account, name, c.Role)
 	case c.Policy != nil:
-		l.policies = loadRow(b, policyForm, l.policies, account, name, c.Policy)
-	case c.Provider != nil:
-		l.providers = loadRow(b, providerForm, l.providers, account, name, c.Provider)
+		add(l, v.policies, account, name, c.Policy)
 	case c.AccessKey != nil:
-		l.accessKeys = loadGlobal(b, accessKeyForm, l.accessKeys, name, c.AccessKey)
-		b.secret(iam.TableAccessKeys, name, nil, secretOfKey(c.AccessKey))
+		add(l, v.accessKeys, account, name, c.AccessKey)
+		l.b.secret(table, name, nil, secretOfKey(c.AccessKey))
 	case c.ServiceAccount != nil:
-		l.serviceAccounts = loadGlobal(b, serviceAccountForm, l.serviceAccounts, name, c.ServiceAccount)
+		add(l, v.serviceAccounts, account, name, c.ServiceAccount)
 	case c.Session != nil:
-		l.sessions = loadGlobal(b, sessionForm, l.sessions, name, c.Session)
-		b.secret(iam.TableSessions, name, nil, secretOfSession(c.Session))
+		add(l, v.sessions, account, name, c.Session)
+		l.b.secret(table, name, nil, secretOfSession(c.Session))
 	case c.Bucket != nil:
-		l.buckets = loadGlobal(b, bucketForm, l.buckets, name, c.Bucket)
+		add(l, v.buckets, account, name, c.Bucket)
+	case c.Provider != nil:
+		add(l, v.providers, account, name, c.Provider)
 	case c.Enrolment != nil:
-		l.enrolments = loadGlobal(b, enrolmentForm, l.enrolments, name, c.Enrolment)
+		add(l, v.enrolments, account, name, c.Enrolment)
 	case c.Authority != nil:
-		l.authorities = loadGlobal(b, authorityForm, l.authorities, name, c.Authority)
-		b.secret(iam.TableAuthorities, name, nil, secretOfAuthority(c.Authority))
+		add(l, v.authorities, account, name, c.Authority)
+		l.b.secret(table, name, nil, secretOfAuthority(c.Authority))
 	case c.Level != nil:
-		l.levels = loadGlobal(b, levelForm, l.levels, name, c.Level)
+		add(l, v.levels, account, name, c.Level)
 	default: // settings and store are not in trees
-		b.apply(&c)
+		l.b.apply(&c)
 	}
 }
 
-func loadRow[R any](b *Builder, form *form[R], rows []row[R], account iam.AccountID, name string, r *R) []row[R] {
-	tally(b, form, account, name, nil, r)
-	return append(rows, row[R]{account, name, r})
+func add[R any](l *Loader, t records[R], account iam.AccountID, name string, new *R) {
+	if !t.add(l.b, account, name, new) && l.err == nil {
+		l.err = fmt.Errorf("%w: %T %q", ErrOrder, new, name)
+	}
 }
 
-func loadGlobal[R any](b *Builder, form *form[R], rows []globalRow[R], name string, r *R) []globalRow[R] {
-	tally(b, form, "", name, nil, r)
-	return append(rows, globalRow[R]{name, r})
+// Together runs tasks that have nothing to do with one another, and returns when all have
+// ended: [InTurn], or something that has processors to spare.
+type Together func(tasks ...func())
+
+// InTurn runs one task after the other.
+func InTurn(tasks ...func()) {
+	for _, task := range tasks {
+		task()
+	}
 }
 
 // View returns what was loaded, at the given index. The loader is used up. The error
 // wraps [ErrOrder].
-func (l *Loader) View(index iam.Index) (*View, error) {
-	v := l.sums.View(index)
-	err := errors.Join(
-		fillTable(v.users, l.users), fillTable(v.groups, l.groups), fillTable(v.roles, l.roles),
-		fillTable(v.policies, l.policies), fillTable(v.providers, l.providers),
-		fillGlobal(v.accessKeys, l.accessKeys), fillGlobal(v.serviceAccounts, l.serviceAccounts),
-		fillGlobal(v.sessions, l.sessions), fillGlobal(v.buckets, l.buckets),
-		fillGlobal(v.enrolments, l.enrolments), fillGlobal(v.authorities, l.authorities), fillGlobal(v.levels, l.levels))
-	if err != nil {
-		return nil, err
+func (l *Loader) View(index iam.Index, together Together) (*View, error) {
+	if l.err != nil {
+		return nil, l.err
 	}
-	return v, errors.Join(l.indexOwners(v), l.indexExpiry(v), l.indexMembers(v), l.indexUses(v))
+	v := l.b.View(index)
+	together(func() {
+		p := placesOf(v)
+		fillRefs(p, v.keysByOwner, v.accessKeys)
+		fillRefs(p, v.sessionsByParent, v.sessions)
+		fillRefs(p, v.accountsByParent, v.serviceAccounts)
+	}, func() {
+		fillTree(v.sessionsByExpiry.sessions, slices.SortedFunc(v.sessions.all(), compareExpiry))
+		fillTree(v.membersByGroup.members, gather(membersOf(v), member.of, compareGroups))
+		fillTree(v.entitiesByPolicy.uses, gather(usesOf(v), use.how, compareHow))
+	})
+	return v, nil
 }
 
-func fillTable[R any](t records[R], rows []row[R]) error {
-	own := t.(table[R])
-	return fillTree(own.rows, rows, fmt.Sprintf("table %d", own.form.table))
-}
-
-func fillGlobal[R any](t records[R], rows []globalRow[R]) error {
-	own := t.(global[R])
-	return fillTree(own.rows, rows, fmt.Sprintf("table %d", own.form.table))
-}
-
-func fillTree[T any](tree *btree.Tree[T], items []T, what string) error {
-	if !tree.Load(items) {
-		return fmt.Errorf("%w: %s", ErrOrder, what)
+// fillTree fills a tree that is empty with items that are in its order, but for some: one
+// that is there twice, as a policy may be that somebody has attached twice, and those
+// whose place was a wrong guess.
+func fillTree[T any](tree *btree.Tree[T], items []T) {
+	for _, item := range items {
+		if !tree.Append(item) {
+			tree.Set(item)
+		}
 	}
-	return nil
 }
 
-// places are the users and roles, in the order of compareRef. Names are folded.
-type places map[iam.Ref]uint32
+// places are those of users and roles in the order of compareRef, by the hash of what
+// names them.
+type places map[uint64]uint32
 
-func (l *Loader) places() places {
-	p := make(places, len(l.users)+len(l.roles))
-	for _, u := range l.users {
-		p[iam.Ref{Account: u.account, Kind: iam.KindUser, Name: u.name}] = uint32(len(p))
+func placesOf(v *View) places {
+	p := make(places, v.users.len()+v.roles.len())
+	for u := range v.users.all() {
+		p[hashRef(u.Ref())] = uint32(len(p))
 	}
-	for _, r := range l.roles {
-		p[iam.Ref{Account: r.account, Kind: iam.KindRole, Name: r.name}] = uint32(len(p))
+	for r := range v.roles.all() {
+		p[hashRef(r.Ref())] = uint32(len(p))
 	}
 	return p
 }
 
-func (l *Loader) indexOwners(v *View) error {
-	p := l.places()
-	return errors.Join(
-		fillRefs(p, v.keysByOwner, l.accessKeys, "keys by owner"),
-		fillRefs(p, v.sessionsByParent, l.sessions, "sessions by parent"),
-		fillRefs(p, v.accountsByParent, l.serviceAccounts, "service accounts by parent"))
+func hashRef(r iam.Ref) uint64 {
+	var space [128]byte
+	return xxhash.Sum64(canonical(space[:0]).ref(iam.Ref{Account: r.Account, Kind: r.Kind, Name: iam.Fold(r.Name)}))
 }
 
-// fillRefs fills x with records that are in order of their keys.
-func fillRefs[R any](p places, x refIndex[R], rows []globalRow[R], what string) error {
-	var placed []uint64 // the place of the owner, then that of the record
+// fillRefs fills x, which is empty, with the records of a table, which are in order of
+// their keys.
+func fillRefs[R any](p places, x refIndex[R], from records[R]) {
+	records := make([]*R, 0, from.len())
+	var placed []uint64 // the place of the owner, and that of the record
 	var others []*R     // of root, of service accounts, of nobody who is there
-	for i, r := range rows {
-		owner := x.owner(r.record)
-		owner.Name = iam.Fold(owner.Name)
-		if place, ok := p[owner]; ok {
-			placed = append(placed, uint64(place)<<32|uint64(i))
+	for r := range from.all() {
+		if place, ok := p[hashRef(x.owner(r))]; ok {
+			placed = append(placed, uint64(place)<<32|uint64(len(records)))
 		} else {
-			others = append(others, r.record)
+			others = append(others, r)
 		}
+		records = append(records, r)
 	}
 	slices.Sort(placed)
 	slices.SortFunc(others, x.compare)
-	sorted := make([]*R, 0, len(rows))
+	sorted := make([]*R, 0, len(records))
 	for _, at := range placed {
-		r := rows[uint32(at)].record
+		r := records[uint32(at)]
 		for len(others) > 0 && x.compare(others[0], r) < 0 {
 			sorted, others = append(sorted, others[0]), others[1:]
 		}
 		sorted = append(sorted, r)
 	}
-	return fillTree(x.records, append(sorted, others...), what)
+	fillTree(x.records, append(sorted, others...))
 }
 
-func (l *Loader) indexExpiry(v *View) error {
-	sorted := make([]*iam.Session, len(l.sessions))
-	for i, s := range l.sessions {
-		sorted[i] = s.record
-	}
-	slices.SortFunc(sorted, compareExpiry)
-	return fillTree(v.sessionsByExpiry.sessions, sorted, "sessions by expiry")
-}
-
-func (l *Loader) indexMembers(v *View) error {
-	var members []member
-	for _, u := range l.users {
-		for _, g := range u.record.Groups {
-			members = append(members, member{u.account, iam.Fold(g), u.name})
+// membersOf yields all memberships, those of each group in the order of the index.
+func membersOf(v *View) iter.Seq[member] {
+	return func(yield func(member) bool) {
+		for u := range v.users.all() {
+			for _, g := range u.Groups {
+				if !yield(member{u.Account, iam.Fold(g), iam.Fold(u.Name)}) {
+					return
+				}
+			}
 		}
 	}
-	type group struct {
-		account iam.AccountID
-		name    string
-	}
-	sorted := gather(members, func(m member) group { return group{m.account, m.group} }, func(a, b group) int {
-		return cmp.Or(cmp.Compare(a.account, b.account), cmp.Compare(a.name, b.name))
-	})
-	return fillTree(v.membersByGroup.members, slices.Compact(sorted), "members by group")
 }
 
-func (l *Loader) indexUses(v *View) error {
-	var all []use
-	add := func(u uses) {
-		for one := range u.all() {
-			all = append(all, one)
+type groupName struct {
+	account iam.AccountID
+	name    string // folded
+}
+
+func (m member) of() groupName { return groupName{m.account, m.group} }
+
+func compareGroups(a, b groupName) int {
+	return cmp.Or(strings.Compare(string(a.account), string(b.account)), strings.Compare(a.name, b.name))
+}
+
+// usesOf yields all uses, those of each policy in the order of the index: by kind of
+// entity, and as their tables have them.
+func usesOf(v *View) iter.Seq[use] {
+	return func(yield func(use) bool) {
+		_ = usesIn(v.users, usesOfUser, yield) && usesIn(v.groups, usesOfGroup, yield) &&
+			usesIn(v.roles, usesOfRole, yield) && usesIn(v.sessions, usesOfSession, yield)
+	}
+}
+
+func usesIn[R any](t records[R], of func(*R) uses, yield func(use) bool) bool {
+	for r := range t.all() {
+		for u := range of(r).all() {
+			if !yield(u) {
+				return false
+			}
 		}
 	}
-	for _, u := range l.users { // in the order of compareRef
-		add(usesOfUser(u.record))
-	}
-	for _, g := range l.groups {
-		add(usesOfGroup(g.record))
-	}
-	for _, r := range l.roles {
-		add(usesOfRole(r.record))
-	}
-	for _, s := range l.sessions {
-		add(usesOfSession(s.record))
-	}
-	type how struct {
-		policy iam.ARN
-		as     useKind
-	}
-	sorted := gather(all, func(u use) how { return how{u.policy, u.as} }, func(a, b how) int {
-		return cmp.Or(cmp.Compare(a.policy, b.policy), cmp.Compare(a.as, b.as))
-	})
-	return fillTree(v.entitiesByPolicy.uses, slices.Compact(sorted), "uses by policy")
+	return true
 }
 
-// gather returns the items in the order of their groups, and those of a group as they
-// were. It compares no items, so that few groups of many items cost little.
-func gather[T any, G comparable](items []T, of func(T) G, compare func(a, b G) int) []T {
-	var groups []G
-	var sizes []int
-	number := map[G]int{}
-	numbers := make([]int, len(items))
-	for i, item := range items {
+type howUsed struct {
+	policy iam.ARN
+	as     useKind
+}
+
+func (u use) how() howUsed { return howUsed{u.policy, u.as} }
+
+func compareHow(a, b howUsed) int {
+	return cmp.Or(strings.Compare(string(a.policy), string(b.policy)), cmp.Compare(a.as, b.as))
+}
+
+// gather returns the items group by group, groups in the order of compare, and the items
+// of a group as they come. It goes through the items twice and compares none of them, so
+// that many items of few groups cost little.
+func gather[T any, G comparable](items iter.Seq[T], of func(T) G, compare func(a, b G) int) []T {
+	type run struct {
+		group G
+		at    int // first the number of items, then the place of the next
+	}
+	var runs []*run
+	by, all := map[G]*run{}, 0
+	for item := range items {
 		g := of(item)
-		n, ok := number[g]
-		if !ok {
-			n = len(groups)
-			number[g], groups, sizes = n, append(groups, g), append(sizes, 0)
+		r := by[g]
+		if r == nil {
+			r = &run{group: g}
+			by[g], runs = r, append(runs, r)
 		}
-		numbers[i] = n
-		sizes[n]++
+		r.at++
+		all++
 	}
-	slices.SortFunc(groups, compare)
-	begins, at := make([]int, len(sizes)), 0
-	for _, g := range groups {
-		n := number[g]
-		begins[n], at = at, at+sizes[n]
+	slices.SortFunc(runs, func(a, b *run) int { return compare(a.group, b.group) })
+	next := 0
+	for _, r := range runs {
+		r.at, next = next, next+r.at
 	}
-	gathered := make([]T, len(items))
-	for i, item := range items {
-		n := numbers[i]
-		gathered[begins[n]] = item
-		begins[n]++
+	gathered := make([]T, all)
+	for item := range items {
+		r := by[of(item)]
+		gathered[r.at] = item
+		r.at++
 	}
 	return gathered
 }

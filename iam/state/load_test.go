@@ -17,7 +17,7 @@ func load(changes []iam.Change) (*View, error) {
 	for _, c := range changes {
 		l.Add(c)
 	}
-	return l.View(7)
+	return l.View(7, InTurn)
 }
 
 // same fails unless two views are alike in every table, index and sum.
@@ -76,6 +76,23 @@ func TestALargeViewIsLoadedAsItWasBuilt(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, loaded, built)
+}
+
+func TestItemsInTheWrongPlaceArePutRight(t *testing.T) {
+	v, err := load(slices.Collect(populated(100).All()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := newRefIndex(ownerOfKey)
+	fillRefs(places{}, got, v.accessKeys) // nothing is known
+	sameTree(t, "keys by owner", got.records, v.keysByOwner.records)
+	wrong := places{}
+	for u := range v.users.all() {
+		wrong[hashRef(u.Ref())] = uint32(len(wrong)) * 7919 % 100
+	}
+	got = newRefIndex(ownerOfKey)
+	fillRefs(wrong, got, v.accessKeys)
+	sameTree(t, "keys by owner", got.records, v.keysByOwner.records)
 }
 
 func TestRecordsOutOfOrderAreNotLoaded(t *testing.T) {

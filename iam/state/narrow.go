@@ -108,6 +108,12 @@ func (t packedTable[R]) set(b *Builder, account iam.AccountID, name string, new 
 	return nil
 }
 
+// add needs no order.
+func (t packedTable[R]) add(b *Builder, account iam.AccountID, name string, new *R) bool {
+	t.set(b, account, name, new)
+	return true
+}
+
 // repack puts a packed value in the place of another, in a table and in the sums; nil:
 // none.
 func (b *Builder) repack(rows *packed.Table, key, value []byte) {

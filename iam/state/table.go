@@ -15,6 +15,9 @@ type records[R any] interface {
 	// and accounts for it in b. It returns what was there, nil if nothing was; packed
 	// bytes, which nothing leads back to, always return nil.
 	set(b *Builder, account iam.AccountID, name string, new *R) (old *R)
+	// add is set for a record whose key comes after all that are there. It reports whether
+	// it does.
+	add(b *Builder, account iam.AccountID, name string, new *R) bool
 	// in yields the records of one account whose key comes after the given one, in order
 	// of their keys.
 	in(account iam.AccountID, after string) iter.Seq[*R]
@@ -68,6 +71,11 @@ func (t table[R]) set(b *Builder, account iam.AccountID, name string, new *R) *R
 	}
 	tally(b, t.form, account, name, old.record, new)
 	return old.record
+}
+
+func (t table[R]) add(b *Builder, account iam.AccountID, name string, new *R) bool {
+	tally(b, t.form, account, name, nil, new)
+	return t.rows.Append(row[R]{account, name, new})
 }
 
 func (t table[R]) in(account iam.AccountID, after string) iter.Seq[*R] {
@@ -126,6 +134,11 @@ func (t global[R]) set(b *Builder, account iam.AccountID, name string, new *R) *
 	}
 	tally(b, t.form, account, name, old.record, new)
 	return old.record
+}
+
+func (t global[R]) add(b *Builder, account iam.AccountID, name string, new *R) bool {
+	tally(b, t.form, account, name, nil, new)
+	return t.rows.Append(globalRow[R]{name, new})
 }
 
 func (t global[R]) in(_ iam.AccountID, name string) iter.Seq[*R] {

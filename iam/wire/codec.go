@@ -1,12 +1,9 @@
 package wire
 
 import (
-	"bytes"
 	"fmt"
 
 	"github.com/cespare/xxhash/v2"
-	"github.com/vmihailenco/msgpack/v5"
-	"github.com/vmihailenco/msgpack/v5/msgpcode"
 
 	"github.com/doorward/doorward/iam"
 )
@@ -16,45 +13,29 @@ import (
 // writing and reading cannot come apart. After the first error every call does
 // nothing; the caller looks at err once, at the end.
 type codec struct {
-	err error
+	err     error
+	writing bool
+	buf     []byte // what was written, or what is still to be read
 
-	out *bytes.Buffer // set when writing
-	enc *msgpack.Encoder
-
-	in      *bytes.Reader // set when reading
-	dec     *msgpack.Decoder
 	left    int      // fields of the current record that are still to come
 	lenient bool     // fields that a newer writer appended are skipped, not refused
 	known   []string // texts that may repeat, see common; nil: not shared
-	scratch []byte
 
 	public bool // sealed secrets are left out
 }
 
-func newWriter() *codec {
-	c := &codec{out: new(bytes.Buffer)}
-	c.enc = msgpack.NewEncoder(c.out)
-	return c
-}
+func newWriter() *codec { return &codec{writing: true} }
 
-func newReader() *codec {
-	c := &codec{in: new(bytes.Reader)}
-	c.dec = msgpack.NewDecoder(c.in)
-	return c
-}
+func newReader() *codec { return &codec{} }
 
 // reset makes a reader ready for other bytes. What it read stays valid: nothing
 // that it returns shares memory with b.
-func (c *codec) reset(b []byte) {
-	c.in.Reset(b)
-	c.dec.ResetReader(c.in)
-	c.err, c.left = nil, 1
-}
+func (c *codec) reset(b []byte) { c.buf, c.err, c.left = b, nil, 1 }
 
 // finish returns the error, or that bytes are left over.
 func (c *codec) finish() error {
-	if c.err == nil && c.in.Len() > 0 {
-		c.fail("%d bytes too many", c.in.Len())
+	if c.err == nil && len(c.buf) > 0 {
+		c.fail("%d bytes too many", len(c.buf))
 	}
 	return c.err
 }
@@ -63,13 +44,6 @@ func (c *codec) fail(format string, args ...any) {
 	if c.err == nil {
 		c.err = fmt.Errorf(format, args...)
 	}
-}
-
-func (c *codec) check(err error) bool {
-	if c.err == nil && err != nil {
-		c.err = err
-	}
-	return c.err == nil
 }
 
 // next reports whether the current record has another field, and takes it.
@@ -85,21 +59,19 @@ func (c *codec) next() bool {
 // record is a msgpack array of the fields that body names, in its order. A reader
 // accepts fewer (written before the later ones existed) and, if lenient, more.
 func (c *codec) record(fields int, body func()) {
-	if c.out != nil {
-		if c.check(c.enc.EncodeArrayLen(fields)) {
-			body()
-		}
+	if c.writing {
+		c.buf = appendArray(c.buf, fields)
+		body()
 		return
 	}
 	if !c.next() {
 		return
 	}
-	n, err := c.dec.DecodeArrayLen()
-	if !c.check(err) {
-		return
-	}
-	if n < 0 || n > fields && !c.lenient {
+	n := c.array()
+	if n > fields && !c.lenient {
 		c.fail("record of %d fields, at most %d are known", n, fields)
+	}
+	if c.err != nil {
 		return
 	}
 	outer := c.left
@@ -111,66 +83,12 @@ func (c *codec) record(fields int, body func()) {
 	c.left = outer
 }
 
-// maxDepth is how deeply arrays may nest in a field that is skipped.
-const maxDepth = 8
-
-// skip passes over one value of any type that these formats have.
-func (c *codec) skip(depth int) {
-	code, err := c.dec.PeekCode()
-	if !c.check(err) {
-		return
-	}
-	if !msgpcode.IsFixedArray(code) && code != msgpcode.Array16 && code != msgpcode.Array32 {
-		if msgpcode.IsFixedMap(code) || code == msgpcode.Map16 || code == msgpcode.Map32 || msgpcode.IsExt(code) {
-			c.fail("code %#x is used nowhere in these formats", code)
-			return
-		}
-		c.check(c.dec.Skip())
-		return
-	}
-	n, err := c.dec.DecodeArrayLen()
-	if depth >= maxDepth {
-		c.fail("arrays nest deeper than %d", maxDepth)
-	}
-	for i := 0; i < n && c.check(err); i++ {
-		c.skip(depth + 1)
-	}
-}
-
-// length reads the length of a text or byte string and refuses one that the
-// remaining bytes cannot hold, before anything is allocated for it.
-func (c *codec) length() int {
-	n, err := c.dec.DecodeBytesLen()
-	if !c.check(err) {
-		return 0
-	}
-	if n > c.in.Len() {
-		c.fail("text of %d bytes where %d are left", n, c.in.Len())
-		return 0
-	}
-	return max(n, 0)
-}
-
 func (c *codec) bytes(b *[]byte) {
-	if c.out != nil {
-		c.check(c.enc.EncodeBytes(nonNil(*b)))
-		return
+	if c.writing {
+		c.buf = appendBytes(c.buf, *b)
+	} else if c.next() {
+		*b = append([]byte(nil), c.content()...) // nil and empty are alike on the wire
 	}
-	if !c.next() {
-		return
-	}
-	if n := c.length(); n > 0 {
-		*b = make([]byte, n)
-		c.check(c.dec.ReadFull(*b))
-	}
-}
-
-// nonNil keeps nil and empty alike on the wire.
-func nonNil(b []byte) []byte {
-	if b == nil {
-		return []byte{}
-	}
-	return b
 }
 
 // secret is a sealed secret; the public form has an empty one in its place.
@@ -185,26 +103,11 @@ func (c *codec) secret(s *iam.Sealed) {
 
 // text is a string that is unlikely to repeat.
 func text[S ~string](c *codec, s *S) {
-	if c.out != nil {
-		c.check(c.enc.EncodeString(string(*s)))
-		return
+	if c.writing {
+		c.buf = appendText(c.buf, string(*s))
+	} else if c.next() {
+		*s = S(c.content())
 	}
-	if c.next() {
-		*s = S(c.take())
-	}
-}
-
-// take returns the bytes of the next text, valid until the next call.
-func (c *codec) take() []byte {
-	n := c.length()
-	if n > cap(c.scratch) {
-		c.scratch = make([]byte, max(n, 256))
-	}
-	b := c.scratch[:n]
-	if n > 0 {
-		c.check(c.dec.ReadFull(b))
-	}
-	return b
 }
 
 // sharing is the number of slots in which a reader of many records remembers
@@ -214,14 +117,14 @@ const sharing = 1 << 12
 // common is a string that many records have alike: an account, a path, an ARN.
 // Readers of many records keep one copy of it.
 func common[S ~string](c *codec, s *S) {
-	if c.out != nil || c.known == nil {
+	if c.writing || c.known == nil {
 		text(c, s)
 		return
 	}
 	if !c.next() {
 		return
 	}
-	b := c.take()
+	b := c.content()
 	slot := &c.known[xxhash.Sum64(b)%sharing]
 	if *slot != string(b) {
 		*slot = string(b)
@@ -230,69 +133,71 @@ func common[S ~string](c *codec, s *S) {
 }
 
 func (c *codec) flag(b *bool) {
-	if c.out != nil {
-		c.check(c.enc.EncodeBool(*b))
-		return
-	}
-	if c.next() {
-		v, err := c.dec.DecodeBool()
-		if c.check(err) {
-			*b = v
-		}
-	}
-}
-
-func number[N ~uint8 | ~uint16 | ~uint32 | ~uint64](c *codec, n *N) {
-	if c.out != nil {
-		c.check(c.enc.EncodeUint(uint64(*n)))
+	if c.writing {
+		c.buf = appendBool(c.buf, *b)
 		return
 	}
 	if !c.next() {
 		return
 	}
-	v, err := c.dec.DecodeUint64()
-	if !c.check(err) {
+	switch code := c.code(); code {
+	case codeTrue:
+		*b = true
+	case codeFalse:
+		*b = false
+	default:
+		c.fail("code %#x where a yes or no belongs", code)
+	}
+}
+
+func number[N ~uint8 | ~uint16 | ~uint32 | ~uint64](c *codec, n *N) {
+	if c.writing {
+		c.buf = appendUint(c.buf, uint64(*n))
 		return
 	}
-	if *n = N(v); uint64(*n) != v {
+	if !c.next() {
+		return
+	}
+	v, negative := c.integer()
+	if *n = N(v); uint64(*n) != v || negative {
 		c.fail("number %d is out of range", v)
 	}
 }
 
 func (c *codec) time(t *iam.Time) {
-	if c.out != nil {
-		c.check(c.enc.EncodeInt(int64(*t)))
-		return
-	}
-	if c.next() {
-		v, err := c.dec.DecodeInt64()
-		if c.check(err) {
-			*t = iam.Time(v)
-		}
-	}
-}
-
-// fixed is a byte string of exactly len(b) bytes.
-func (c *codec) fixed(b []byte) {
-	if c.out != nil {
-		c.check(c.enc.EncodeBytes(b))
+	if c.writing {
+		c.buf = appendInt(c.buf, int64(*t))
 		return
 	}
 	if !c.next() {
 		return
 	}
-	if n := c.length(); c.err == nil && n != len(b) {
-		c.fail("%d bytes where %d belong", n, len(b))
+	v, negative := c.integer()
+	if *t = iam.Time(v); *t < 0 && !negative {
+		c.fail("time %d is out of range", v)
 	}
-	if c.err == nil {
-		c.check(c.dec.ReadFull(b))
+}
+
+// fixed is a byte string of exactly len(b) bytes.
+func (c *codec) fixed(b []byte) {
+	if c.writing {
+		c.buf = appendBytes(c.buf, b)
+		return
+	}
+	if !c.next() {
+		return
+	}
+	if got := c.content(); len(got) != len(b) {
+		c.fail("%d bytes where %d belong", len(got), len(b))
+	} else {
+		copy(b, got)
 	}
 }
 
 // list is a msgpack array of any length. An empty list is read as nil.
 func list[T any](c *codec, items *[]T, item func(*T)) {
-	if c.out != nil {
-		c.check(c.enc.EncodeArrayLen(len(*items)))
+	if c.writing {
+		c.buf = appendArray(c.buf, len(*items))
 		for i := range *items {
 			item(&(*items)[i])
 		}
@@ -301,12 +206,8 @@ func list[T any](c *codec, items *[]T, item func(*T)) {
 	if !c.next() {
 		return
 	}
-	n, err := c.dec.DecodeArrayLen()
-	if !c.check(err) || n <= 0 {
-		return
-	}
-	if n > c.in.Len() { // an item has at least one byte
-		c.fail("list of %d items where %d bytes are left", n, c.in.Len())
+	n := c.array()
+	if n == 0 {
 		return
 	}
 	read := make([]T, 0, min(n, 64))
@@ -325,9 +226,9 @@ func list[T any](c *codec, items *[]T, item func(*T)) {
 
 // optional is nil, or a record.
 func optional[T any](c *codec, p **T, body func(*T)) {
-	if c.out != nil {
+	if c.writing {
 		if *p == nil {
-			c.check(c.enc.EncodeNil())
+			c.buf = append(c.buf, codeNil)
 		} else {
 			body(*p)
 		}
@@ -336,13 +237,9 @@ func optional[T any](c *codec, p **T, body func(*T)) {
 	if c.err != nil || c.left == 0 {
 		return
 	}
-	code, err := c.dec.PeekCode()
-	if !c.check(err) {
-		return
-	}
-	if code == msgpcode.Nil {
+	if len(c.buf) > 0 && c.buf[0] == codeNil {
 		c.left--
-		c.check(c.dec.DecodeNil())
+		c.take(1)
 		return
 	}
 	*p = new(T)

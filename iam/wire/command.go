@@ -98,7 +98,7 @@ func LevelOf(c iam.Command) uint16 { return kindByType[reflect.TypeOf(c)].level 
 func as[T iam.Command](body func(*codec, *T)) func(*codec, *iam.Command) {
 	return func(c *codec, command *iam.Command) {
 		var v T
-		if c.out != nil {
+		if c.writing {
 			v = (*command).(T)
 		}
 		body(c, &v)
@@ -450,7 +450,7 @@ func (c *codec) useAuthority(v *iam.UseAuthority) {
 func (c *codec) member(v *iam.Command, most uint16) {
 	c.record(2, func() {
 		var n uint16
-		if c.out != nil {
+		if c.writing {
 			n = kindByType[reflect.TypeOf(*v)].number
 		}
 		number(c, &n)

@@ -76,7 +76,7 @@ func AppendEntry(b []byte, e iam.Envelope) ([]byte, error) {
 	if c.err != nil {
 		return b, fmt.Errorf("wire: write %T: %w", e.Command, c.err)
 	}
-	body := c.out.Bytes()
+	body := c.buf
 	if size := entryHeader + len(e.Actor) + len(body) + entryChecksum; size > MaxEntry || len(e.Actor) > MaxActor {
 		return b, fmt.Errorf("%w: %T of %d bytes", ErrTooLarge, e.Command, size)
 	}

@@ -47,12 +47,12 @@ const (
 func AppendFrame(b []byte, f Frame) ([]byte, error) {
 	c := newWriter()
 	c.public = true
-	c.out.Write(make([]byte, frameHeader))
+	c.buf = make([]byte, frameHeader, 512)
 	kind := c.frame(typeOf(f), &f)
 	if c.err != nil {
 		return b, fmt.Errorf("wire: write %T: %w", f, c.err)
 	}
-	frame := c.out.Bytes()
+	frame := c.buf
 	if len(frame) > MaxFrame {
 		return b, fmt.Errorf("%w: %T of %d bytes", ErrTooLarge, f, len(frame))
 	}
@@ -238,7 +238,7 @@ func (c *codec) frame(kind byte, f *Frame) byte {
 
 func inFrame[T Frame](c *codec, f *Frame, body func(*T)) {
 	var v T
-	if c.out != nil {
+	if c.writing {
 		v = (*f).(T)
 	}
 	body(&v)

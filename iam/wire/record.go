@@ -192,7 +192,7 @@ func (c *codec) settings(s *iam.Settings) {
 func (c *codec) store(s *iam.Store) {
 	// The keys of the gossip came with level 3: a store below has none to write.
 	fields := 6
-	if c.out != nil && (c.public || s.Gossip == iam.Gossip{}) {
+	if c.writing && (c.public || s.Gossip == iam.Gossip{}) {
 		fields = 5
 	}
 	c.record(fields, func() {
@@ -317,7 +317,7 @@ func (c *codec) changed(table iam.Table, ch *iam.Change) {
 
 // whole is a record that is always there.
 func whole[T any](c *codec, p **T, body func(*T)) {
-	if c.out == nil {
+	if !c.writing {
 		if c.left == 0 {
 			c.fail("record is missing")
 			return

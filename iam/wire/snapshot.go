@@ -163,12 +163,12 @@ func (w *snapshotWriter) record(section uint16, body func()) {
 		return
 	}
 	if w.count == 0 {
-		w.c.out.Write(make([]byte, 6)) // section and count, filled in by flush
+		w.c.buf = append(w.c.buf, make([]byte, 6)...) // section and count, filled in by flush
 	}
 	body()
 	w.count++
 	w.records++
-	if w.c.out.Len() >= sectionFrame {
+	if len(w.c.buf) >= sectionFrame {
 		w.flush(section)
 	}
 }
@@ -178,8 +178,8 @@ func (w *snapshotWriter) flush(section uint16) {
 	if w.count == 0 {
 		return
 	}
-	binary.BigEndian.PutUint16(w.c.out.Bytes(), section)
-	binary.BigEndian.PutUint32(w.c.out.Bytes()[2:], w.count)
+	binary.BigEndian.PutUint16(w.c.buf, section)
+	binary.BigEndian.PutUint32(w.c.buf[2:], w.count)
 	w.count = 0
 	w.frame(frameOfSection)
 }
@@ -193,7 +193,7 @@ func (w *snapshotWriter) end() error {
 
 // frame writes what the codec holds as one frame and empties it.
 func (w *snapshotWriter) frame(kind byte) {
-	body := w.c.out.Bytes()
+	body := w.c.buf
 	if w.err == nil && w.c.err != nil {
 		w.err = w.c.err
 	}
@@ -208,7 +208,7 @@ func (w *snapshotWriter) frame(kind byte) {
 	w.write(header)
 	w.write(body)
 	w.write(binary.BigEndian.AppendUint64(nil, d.Sum64()))
-	w.c.out.Reset()
+	w.c.buf = w.c.buf[:0]
 }
 
 func (w *snapshotWriter) write(b []byte) {
@@ -221,14 +221,15 @@ func (w *snapshotWriter) write(b []byte) {
 // ReadSnapshot reads a snapshot and checks it end to end: every frame's checksum,
 // the file's, the number of records of every section, and the sums of what was
 // built. Nothing that is in use changes until the caller puts the result in place.
+// Together, if it has two processors, nearly halves the time.
 //
 // Errors: [ErrCorrupt] if the bytes are not what was written or end too early,
 // [ErrUnknownSection] if a newer build wrote them, and whatever in returns.
-func ReadSnapshot(in io.Reader) (*Snapshot, error) {
-	r := &snapshotReader{in: bufio.NewReaderSize(in, 256<<10), c: newReader(), builder: state.NewBuilder()}
+func ReadSnapshot(in io.Reader, together state.Together) (*Snapshot, error) {
+	r := &snapshotReader{in: bufio.NewReaderSize(in, 256<<10), together: together, c: newReader(), loader: state.NewLoader()}
 	r.digest.Reset()
 	r.c.known = make([]string, sharing)
-	s, err := r.read()
+	s, err := r.snapshot()
 	if err != nil {
 		return nil, fmt.Errorf("read snapshot: %w", err)
 	}
@@ -248,39 +249,53 @@ func ReadSnapshotHeader(in io.Reader) (Header, error) {
 
 type snapshotReader struct {
 	in       *bufio.Reader
+	together state.Together
 	digest   xxhash.Digest // of everything read so far
 	c        *codec
 	buf      []byte
 	header   Header
-	builder  *state.Builder
+	loader   *state.Loader
+	read     []iam.Change // of the newest frame, not in the loader yet
+	loading  []iam.Change // of the frame before, on their way there
 	requests []Request
 	counts   []uint64 // records read, by place in header.Sections
 	section  int      // the place being read
 }
 
-func (r *snapshotReader) read() (*Snapshot, error) {
+func (r *snapshotReader) snapshot() (*Snapshot, error) {
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
-	for {
-		before := r.digest.Sum64()
-		kind, body, err := r.frame()
+	for ended := false; !ended; {
+		var err error
+		r.read, r.loading = r.loading[:0], r.read
+		r.together(func() { ended, err = r.next() }, r.load)
 		if err != nil {
 			return nil, err
 		}
-		switch kind {
-		case frameOfSection:
-			err = r.addRecords(body)
-		case frameOfTrailer:
-			if err = r.end(body, before); err == nil {
-				return r.verified()
-			}
-		default:
-			err = fmt.Errorf("%w: frame of type %d where a section or the trailer belongs", ErrCorrupt, kind)
-		}
-		if err != nil {
-			return nil, err
-		}
+	}
+	return r.verified()
+}
+
+// next reads a frame and reports whether it was the trailer.
+func (r *snapshotReader) next() (ended bool, err error) {
+	before := r.digest.Sum64()
+	kind, body, err := r.frame()
+	if err != nil {
+		return false, err
+	}
+	switch kind {
+	case frameOfSection:
+		return false, r.readRecords(body)
+	case frameOfTrailer:
+		return true, r.end(body, before)
+	}
+	return false, fmt.Errorf("%w: frame of type %d where a section or the trailer belongs", ErrCorrupt, kind)
+}
+
+func (r *snapshotReader) load() {
+	for i := range r.loading {
+		r.loader.Add(r.loading[i])
 	}
 }
 
@@ -364,8 +379,8 @@ func (r *snapshotReader) full(b []byte) error {
 	return err
 }
 
-// addRecords takes the records of one section frame.
-func (r *snapshotReader) addRecords(body []byte) error {
+// readRecords reads the records of one section frame.
+func (r *snapshotReader) readRecords(body []byte) error {
 	if len(body) < 6 {
 		return fmt.Errorf("%w: section frame of %d bytes", ErrCorrupt, len(body))
 	}
@@ -383,7 +398,7 @@ func (r *snapshotReader) addRecords(body []byte) error {
 	r.c.reset(body[6:])
 	for range count {
 		r.c.left = 1
-		if r.add(id); r.c.err != nil {
+		if r.readRecord(id); r.c.err != nil {
 			break
 		}
 	}
@@ -393,7 +408,7 @@ func (r *snapshotReader) addRecords(body []byte) error {
 	return nil
 }
 
-func (r *snapshotReader) add(id uint16) {
+func (r *snapshotReader) readRecord(id uint16) {
 	if id == sectionRequests {
 		var req Request
 		if r.c.request(&req); r.c.err == nil {
@@ -401,10 +416,8 @@ func (r *snapshotReader) add(id uint16) {
 		}
 		return
 	}
-	var c [1]iam.Change
-	if r.c.changed(iam.Table(id), &c[0]); r.c.err == nil {
-		r.builder.Add(c[:])
-	}
+	r.read = append(r.read, iam.Change{})
+	r.c.changed(iam.Table(id), &r.read[len(r.read)-1])
 }
 
 // end checks the trailer against what was read.
@@ -432,7 +445,10 @@ func (r *snapshotReader) end(body []byte, sum uint64) error {
 
 // verified compares the sums of what was built with those of the header.
 func (r *snapshotReader) verified() (*Snapshot, error) {
-	v := r.builder.View(r.header.Index)
+	v, err := r.loader.View(r.header.Index, r.together)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
 	if at := PositionOf(v); at != r.header.Position || v.SecretSum() != r.header.SecretSum {
 		return nil, fmt.Errorf("%w: its records are at %+v with secrets %v, the header says %+v with secrets %v",
 			ErrCorrupt, at, v.SecretSum(), r.header.Position, r.header.SecretSum)

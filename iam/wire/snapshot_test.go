@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"testing"
 	"testing/iotest"
 
@@ -53,7 +54,7 @@ func writeSnapshot(t testing.TB, v *state.View, requests []Request) []byte {
 func TestSnapshotHoldsEverything(t *testing.T) {
 	v := fullView()
 	b := writeSnapshot(t, v, someRequests())
-	s, err := ReadSnapshot(iotest.OneByteReader(bytes.NewReader(b)))
+	s, err := ReadSnapshot(iotest.OneByteReader(bytes.NewReader(b)), state.InTurn)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,12 +81,45 @@ func TestSnapshotOfManyFrames(t *testing.T) {
 	if len(b) < 4*sectionFrame {
 		t.Fatalf("%d bytes are not many frames", len(b))
 	}
-	s, err := ReadSnapshot(bytes.NewReader(b))
+	s, err := ReadSnapshot(bytes.NewReader(b), atOnce)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if s.View.Sum() != v.Sum() || s.View.Len(iam.TableUsers) != 20_000 {
 		t.Errorf("read %d users with sum %v", s.View.Len(iam.TableUsers), s.View.Sum())
+	}
+}
+
+// atOnce is for the race detector.
+func atOnce(tasks ...func()) {
+	var running sync.WaitGroup
+	for _, task := range tasks {
+		running.Go(task)
+	}
+	running.Wait()
+}
+
+func TestRecordsOutOfOrderAreRefused(t *testing.T) {
+	v := manyUsers(3)
+	h := Header{FeatureLevel: 1, Position: PositionOf(v), SecretSum: v.SecretSum(), Sections: sectionsOf(v, 0)}
+	var b bytes.Buffer
+	w := &snapshotWriter{out: &b, c: newWriter()}
+	if err := w.begin(&h); err != nil {
+		t.Fatal(err)
+	}
+	for table := iam.TableUsers; table <= iam.LastTable; table++ {
+		records := slices.Collect(v.Table(table))
+		slices.Reverse(records)
+		for _, c := range records {
+			w.record(uint16(table), func() { w.c.changed(table, &c) })
+		}
+		w.flush(uint16(table))
+	}
+	if err := w.end(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadSnapshot(&b, state.InTurn); !errors.Is(err, ErrCorrupt) || !errors.Is(err, state.ErrOrder) {
+		t.Errorf("error %v, want ErrCorrupt for the order", err)
 	}
 }
 
@@ -105,14 +139,14 @@ func TestDamagedSnapshotsAreRefused(t *testing.T) {
 	for i := range good {
 		bad := slices.Clone(good)
 		bad[i] ^= 0x10
-		if _, err := ReadSnapshot(bytes.NewReader(bad)); !errors.Is(err, ErrCorrupt) {
+		if _, err := ReadSnapshot(bytes.NewReader(bad), state.InTurn); !errors.Is(err, ErrCorrupt) {
 			t.Fatalf("byte %d changed: error %v, want ErrCorrupt", i, err)
 		}
-		if _, err := ReadSnapshot(bytes.NewReader(good[:i])); !errors.Is(err, ErrCorrupt) {
+		if _, err := ReadSnapshot(bytes.NewReader(good[:i]), state.InTurn); !errors.Is(err, ErrCorrupt) {
 			t.Fatalf("cut after %d bytes: error %v, want ErrCorrupt", i, err)
 		}
 	}
-	if _, err := ReadSnapshot(bytes.NewReader(append(good, 0))); !errors.Is(err, ErrCorrupt) {
+	if _, err := ReadSnapshot(bytes.NewReader(append(good, 0)), state.InTurn); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("a byte too many: error %v, want ErrCorrupt", err)
 	}
 }
@@ -137,7 +171,7 @@ func TestIntactFramesOfAnotherSnapshotAreRefused(t *testing.T) {
 	if err := w.end(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ReadSnapshot(&b); !errors.Is(err, ErrCorrupt) {
+	if _, err := ReadSnapshot(&b, state.InTurn); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("error %v, want ErrCorrupt", err)
 	}
 }
@@ -152,7 +186,7 @@ func TestUnknownSections(t *testing.T) {
 		if err := w.begin(&h); err != nil {
 			t.Fatal(err)
 		}
-		w.record(77, func() { w.c.out.WriteString("anything") })
+		w.record(77, func() { w.c.buf = append(w.c.buf, "anything"...) })
 		w.flush(77)
 		for table := iam.TableUsers; table <= iam.LastTable; table++ {
 			for c := range v.Table(table) {
@@ -163,7 +197,7 @@ func TestUnknownSections(t *testing.T) {
 		if err := w.end(); err != nil {
 			t.Fatal(err)
 		}
-		s, err := ReadSnapshot(&b)
+		s, err := ReadSnapshot(&b, state.InTurn)
 		if required && !errors.Is(err, ErrUnknownSection) {
 			t.Errorf("required: error %v, want ErrUnknownSection", err)
 		}
@@ -210,7 +244,7 @@ func (w *limited) Write(b []byte) (int, error) {
 func TestReadersPassErrorsOn(t *testing.T) {
 	broken := errors.New("broken")
 	b := writeSnapshot(t, fullView(), nil)
-	_, err := ReadSnapshot(io.MultiReader(bytes.NewReader(b[:100]), iotest.ErrReader(broken)))
+	_, err := ReadSnapshot(io.MultiReader(bytes.NewReader(b[:100]), iotest.ErrReader(broken)), state.InTurn)
 	if !errors.Is(err, broken) {
 		t.Errorf("error %v, want the stream's", err)
 	}
@@ -260,7 +294,7 @@ func BenchmarkReadSnapshot(b *testing.B) {
 	file := writeSnapshot(b, manyUsers(100_000), nil)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := ReadSnapshot(bytes.NewReader(file)); err != nil {
+		if _, err := ReadSnapshot(bytes.NewReader(file), state.InTurn); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -239,7 +239,7 @@ func TestRecordsMayGrow(t *testing.T) {
 			text(w, &account)
 			extra(w)
 		})
-		return w.out.Bytes()
+		return w.buf
 	}
 	short := write(2, func(*codec) {})
 	long := write(5, func(w *codec) {

@@ -64,7 +64,6 @@ var onlyIn = map[string]string{
 	"github.com/hashicorp/raft-boltdb/v2": "raft",
 	"go.etcd.io/bbolt":                    "raft",
 	"github.com/hashicorp/memberlist":     "cluster",
-	"github.com/vmihailenco/msgpack/v5":   "iam/wire",
 	"github.com/spf13/cobra":              "cmd",
 	"github.com/go-ldap/ldap/v3":          "api",
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"github.com/doorward/doorward/cluster"
 	"github.com/doorward/doorward/cluster/feed"
 	"github.com/doorward/doorward/cmd/doorward/bench/report"
 	"github.com/doorward/doorward/cmd/doorward/bench/workload"
@@ -163,7 +164,7 @@ func (s *scaled) store(n int) (err error) {
 	}
 	defer f.Close()
 	began := time.Now()
-	if err := fsm.New().Restore(bufio.NewReaderSize(f, 1<<20)); err != nil {
+	if err := fsm.New().Restore(bufio.NewReaderSize(f, 1<<20), cluster.SideBySide); err != nil {
 		return err
 	}
 	s.took("store, restore", began)

@@ -14,6 +14,7 @@ import (
 	"filippo.io/age"
 	"github.com/spf13/cobra"
 
+	"github.com/doorward/doorward/cluster"
 	"github.com/doorward/doorward/cmd/doorward/client"
 	"github.com/doorward/doorward/cmd/doorward/server"
 	"github.com/doorward/doorward/iam"
@@ -119,7 +120,7 @@ func saveSnapshot(ctx context.Context, c *client.Client, path string, to []age.R
 	var s *wire.Snapshot
 	in, out := io.Pipe()
 	go func() { // ends with the pipe
-		s, err = wire.ReadSnapshot(in)
+		s, err = wire.ReadSnapshot(in, cluster.SideBySide)
 		in.CloseWithError(err)
 		read <- err
 	}()
@@ -215,7 +216,7 @@ func newSnapshotInspect(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, err := wire.ReadSnapshot(plain)
+			s, err := wire.ReadSnapshot(plain, cluster.SideBySide)
 			file.Close()
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)

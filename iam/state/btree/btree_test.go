@@ -14,13 +14,22 @@ type pair struct{ key, value int }
 
 func byKey(a, b pair) int { return cmp.Compare(a.key, b.key) }
 
+// appended returns a tree of items that are in order.
+func appended(items []pair) *Tree[pair] {
+	tree := New(byKey)
+	for _, p := range items {
+		tree.Append(p)
+	}
+	return tree
+}
+
 // sound fails unless t is a B-tree: all leaves equally deep, no node too small or large,
 // items in order, and as many as it says.
 func sound(t interface{ Fatalf(string, ...any) }, tree *Tree[pair]) {
 	depths := map[int]bool{}
-	var walk func(n *node[pair], depth int)
-	walk = func(n *node[pair], depth int) {
-		if len(n.items) > maxItems || len(n.items) < minItems && n != tree.root || len(n.items) == 0 {
+	var walk func(n *node[pair], depth int, last bool)
+	walk = func(n *node[pair], depth int, last bool) {
+		if len(n.items) > maxItems || len(n.items) < minItems && !last || len(n.items) == 0 {
 			t.Fatalf("a node at depth %d has %d items", depth, len(n.items))
 		}
 		if n.children == nil {
@@ -30,12 +39,12 @@ func sound(t interface{ Fatalf(string, ...any) }, tree *Tree[pair]) {
 		if len(n.children) != len(n.items)+1 {
 			t.Fatalf("a node of %d items has %d children", len(n.items), len(n.children))
 		}
-		for _, c := range n.children {
-			walk(c, depth+1)
+		for i, c := range n.children {
+			walk(c, depth+1, last && i == len(n.items))
 		}
 	}
 	if tree.root != nil {
-		walk(tree.root, 0)
+		walk(tree.root, 0, true)
 	}
 	all := slices.Collect(tree.All())
 	if len(depths) > 1 || len(all) != tree.Len() || !slices.IsSortedFunc(all, byKey) {
@@ -65,12 +74,10 @@ func run(n int) []pair {
 func TestATreeIsASetInOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const reach = 4000
-		tree, model := New(byKey), map[int]int{}
-		if n := rapid.IntRange(0, 2000).Draw(t, "loaded"); n > 0 {
-			tree.Load(run(n))
-			for _, p := range run(n) {
-				model[p.key] = p.value
-			}
+		items := run(rapid.IntRange(0, 2000).Draw(t, "appended"))
+		tree, model := appended(items), map[int]int{}
+		for _, p := range items {
+			model[p.key] = p.value
 		}
 		type version struct {
 			tree *Tree[pair]
@@ -124,44 +131,63 @@ func TestATreeIsASetInOrder(t *testing.T) {
 	})
 }
 
-func TestALoadedTreeIsSoundAtEverySize(t *testing.T) {
-	sizes := []int{32*32 - 2, 32*32 - 1, 32 * 32, 32*32*32 - 1, 32 * 32 * 32, 32*32*32 + 1}
-	for n := range 2200 {
-		sizes = append(sizes, n)
-	}
-	for _, n := range sizes {
-		tree := New(byKey)
-		if !tree.Load(run(n)) || tree.Len() != n {
-			t.Fatalf("%d items were not loaded", n)
+func TestATreeIsSoundWhenItemsComeInOrder(t *testing.T) {
+	tree, items := New(byKey), run(40_000)
+	for i, p := range items {
+		if i%7 == 0 { // an older version keeps what it has
+			older := tree
+			defer func() {
+				if older.Len() != i {
+					t.Errorf("a version of %d items has %d", i, older.Len())
+				}
+			}()
+			tree = tree.Clone()
 		}
-		sound(t, tree)
-		if got := slices.Collect(tree.All()); !slices.Equal(got, run(n)) {
-			t.Fatalf("loaded %d items and found others", n)
+		if !tree.Append(p) || tree.Len() != i+1 {
+			t.Fatalf("item %d was not appended", i)
+		}
+		if i < 2200 || i > 32_000 && i%501 == 0 {
+			sound(t, tree)
+		}
+	}
+	if got := slices.Collect(tree.All()); !slices.Equal(got, items) {
+		t.Fatalf("appended %d items and found others", len(items))
+	}
+}
+
+func TestATreeIsSoundWhenItIsTakenApart(t *testing.T) {
+	for _, n := range []int{1, 31, 32, 900, 1023, 1024} {
+		first, last := appended(run(n)), appended(run(n))
+		for i := range n {
+			first.Delete(pair{key: 2 * i})
+			last.Delete(pair{key: 2 * (n - 1 - i)})
+			sound(t, first)
+			sound(t, last)
+			if first.Len() != n-1-i || last.Len() != n-1-i {
+				t.Fatalf("%d of %d items are left, and %d", first.Len(), n, last.Len())
+			}
 		}
 	}
 }
 
-func TestItemsOutOfOrderAreNotLoaded(t *testing.T) {
-	for name, items := range map[string][]pair{
-		"one comes before":   {{1, 0}, {3, 0}, {2, 0}},
-		"one is there twice": {{1, 0}, {2, 0}, {2, 1}},
-		"the first is last":  {{2, 0}, {1, 0}},
-	} {
-		tree := New(byKey)
-		tree.Set(pair{7, 7})
-		if tree.Load(items) {
-			t.Errorf("%s: loaded", name)
+func TestItemsOutOfOrderAreNotAppended(t *testing.T) {
+	for _, n := range []int{1, 31, 32, 5000} {
+		tree := appended(run(n))
+		for name, p := range map[string]pair{"before the last": {2*n - 3, -1}, "the last again": {2*n - 2, -1}, "before the first": {-1, -1}} {
+			if tree.Append(p) {
+				t.Errorf("%d items: one was appended that is %s", n, name)
+			}
 		}
-		if got := slices.Collect(tree.All()); !slices.Equal(got, []pair{{7, 7}}) {
-			t.Errorf("%s: the tree has become %v", name, got)
+		if got := slices.Collect(tree.All()); !slices.Equal(got, run(n)) {
+			t.Errorf("%d items: they are not what they were", n)
 		}
 	}
 }
 
 func TestAscendingBeginsAnywhereAndEndsAtWill(t *testing.T) {
 	for _, n := range []int{0, 1, 31, 32, 1023, 1024, 5000} {
-		tree, items := New(byKey), run(n)
-		tree.Load(items)
+		items := run(n)
+		tree := appended(items)
 		for from := -1; from <= 2*n; from += 1 + n/500 {
 			want := items[min(n, (max(from, 0)+1)/2):]
 			if got := slices.Collect(tree.Ascend(pair{key: from})); !slices.Equal(got, want) {
@@ -184,8 +210,7 @@ func TestAscendingBeginsAnywhereAndEndsAtWill(t *testing.T) {
 
 // TestReadersAreNotDisturbed is for the race detector.
 func TestReadersAreNotDisturbed(t *testing.T) {
-	tree := New(byKey)
-	tree.Load(run(3000))
+	tree := appended(run(3000))
 	var readers sync.WaitGroup
 	for i := range 30 {
 		pinned := tree
@@ -205,8 +230,7 @@ func TestReadersAreNotDisturbed(t *testing.T) {
 }
 
 func TestLookingUpAllocatesNothing(t *testing.T) {
-	tree := New(byKey)
-	tree.Load(run(3000))
+	tree := appended(run(3000))
 	if n := testing.AllocsPerRun(100, func() { tree.Get(pair{key: 77}) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
