@@ -58,7 +58,7 @@ require (
 
 require (
 	github.com/goccy/go-yaml v1.19.2
-	github.com/spf13/pflag v1.0.9 // indirect
+	github.com/spf13/pflag v1.0.9
 	golang.org/x/crypto v0.55.0
 	golang.org/x/sys v0.47.0
 	golang.org/x/term v0.45.0
