@@ -222,19 +222,25 @@ func scaleSection(p *page) error {
 	p.WriteString(`## Growth
 
 ` + "`doorward bench scale`" + `: access keys, one in ten of them temporary, each with a user who holds one of 10,000 policies of ten statements, in the state of a
-store and in a sidecar; then temporary credentials that are issued and end (` + "`make bench-scale`" + ` issues five million). The policies are in the memory
-of each key, which is why few keys seem dear.
+store and in a sidecar; one user who holds more and more statements; and five million temporary credentials that are issued and end. The policies are in
+the memory of each key, which is why few keys seem dear.
 
 `)
-	args := []string{"scale", "--sessions", "500000", "--lasting", "100000"}
+	args := []string{"scale"}
 	if p.short {
-		args = []string{"scale", "--keys", "1000,10000", "--policies", "1000", "--sessions", "20000", "--lasting", "5000"}
+		args = []string{"scale", "--keys", "1000,10000", "--policies", "1000", "--statements", "1,1000", "--sessions", "20000", "--lasting", "5000"}
 	}
 	if err := p.run(args...); err != nil {
 		return err
 	}
-	for _, name := range []string{"scale/store", "scale/sidecar", "scale/sessions"} {
+	for _, name := range []string{"scale/store", "scale/sidecar", "scale/statements", "scale/sessions"} {
 		p.table(name)
 	}
-	return p.picture("identities.svg", "Growth with identities", axis{label: "access keys", log: true}, axis{label: "ms", log: true}, p.curves("identities"))
+	if err := p.picture("identities.svg", "Growth with identities", axis{label: "access keys", log: true}, axis{label: "ms", log: true}, p.curves("identities")); err != nil {
+		return err
+	}
+	if err := p.picture("statements.svg", "Growth with the statements of a user", axis{label: "statements", log: true}, axis{label: "KiB, ms", log: true}, p.curves("statements")); err != nil {
+		return err
+	}
+	return p.picture("sessions.svg", "Memory while sessions are issued and end", axis{label: "issued"}, axis{label: "MiB"}, p.curves("sessions"))
 }

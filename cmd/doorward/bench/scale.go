@@ -29,18 +29,24 @@ import (
 
 // Scale measures how memory, collection of garbage, snapshots and starts grow with the
 // number of identities, in a store's state machine and in a sidecar, both in this
-// process; and then issues temporary credentials that end.
+// process, and with the statements of one user; and then issues temporary credentials
+// that end.
 type Scale struct {
-	Keys     []int // access keys, one in ten temporary; each has a user
-	Policies int   // managed policies of ten statements, which users hold in turns
-	Sessions int   // temporary credentials to issue over time; zero: none
-	Lasting  int   // of them that are not over at a time
-	Progress Progress
+	Keys       []int // access keys, one in ten temporary; each has a user
+	Policies   int   // managed policies of ten statements, which users hold in turns
+	Statements []int // of one user
+	Sessions   int   // temporary credentials to issue over time; zero: none
+	Lasting    int   // of them that are not over at a time
+	Progress   Progress
 }
 
 // DefaultScale grows to a million.
 func DefaultScale() Scale {
-	return Scale{Keys: []int{10_000, 100_000, 1_000_000}, Policies: 10_000, Sessions: 5_000_000, Lasting: 200_000}
+	return Scale{
+		Keys: []int{10_000, 100_000, 1_000_000}, Policies: 10_000,
+		Statements: []int{1, 10, 100, 1_000, 10_000, 100_000},
+		Sessions:   5_000_000, Lasting: 200_000,
+	}
 }
 
 // scaled is what one number of keys has.
@@ -113,6 +119,9 @@ func (b Scale) Run(ctx context.Context, to *report.Report) error {
 		}
 	}
 	to.Curves = append(to.Curves, curves...)
+	if err := b.statements(ctx, to); err != nil {
+		return err
+	}
 	if b.Sessions == 0 {
 		return nil
 	}
@@ -315,6 +324,53 @@ func (s *scaled) node(ctx context.Context) (source *remote.Source, end func(), e
 		return nil, nil, err
 	}
 	return source, end, nil
+}
+
+// statementsAtOnce is how many statements are held at a time, so that a set of few is
+// one of many and its memory can be told from the rest.
+const statementsAtOnce = 10_000
+
+// statements compiles the policies of one user, of more and more statements.
+func (b Scale) statements(ctx context.Context, to *report.Report) error {
+	table := to.Add("scale/statements")
+	memory, compiling := report.Curve{Plot: "statements", Name: "memory, KiB"}, report.Curve{Plot: "statements", Name: "compiling, ms"}
+	for _, n := range b.Statements {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		b.Progress.Step("scale: a user with %d statements", n)
+		statements := workload.Mix(n)
+		documents, size := workload.Documents(statements), 0
+		for _, d := range documents {
+			size += len(d)
+		}
+		sets := make([]Evaluation, max(1, statementsAtOnce/n))
+		collected := collections()
+		before, _ := heap()
+		began := time.Now()
+		for i := range sets {
+			var err error
+			if sets[i], err = Evaluate(statements); err != nil {
+				return err
+			}
+			sets[i](workload.Question{Action: "s3:GetObject", Bucket: "bucket", Key: "key"})() // compiles, if that has not been done
+		}
+		took := time.Since(began)
+		after, collection := heap()
+		each := (after - before) / float64(len(sets))
+		table.Row(fmt.Sprintf("%d statements", n),
+			report.Figure{Name: "documents", Unit: report.ByteCount, Value: float64(size)},
+			report.Figure{Name: "memory", Unit: report.ByteCount, Value: each},
+			report.Figure{Name: "memory of each statement", Unit: report.ByteCount, Value: each / float64(n)},
+			report.Figure{Name: "parsed and compiled", Unit: report.Nanoseconds, Value: float64(took) / float64(len(sets))},
+			report.Figure{Name: "collection", Unit: report.Nanoseconds, Value: float64(collection)},
+			report.Figure{Name: "longest GC pause", Unit: report.Nanoseconds, Value: longestPause(collected)})
+		memory.Points = append(memory.Points, [2]float64{float64(n), each / 1024})
+		compiling.Points = append(compiling.Points, [2]float64{float64(n), float64(took) / float64(len(sets)) / 1e6})
+		runtime.KeepAlive(sets)
+	}
+	to.Curves = append(to.Curves, memory, compiling)
+	return nil
 }
 
 // issuedAtOnce is how many sessions an entry of the log begins, and assumers how many

@@ -324,14 +324,15 @@ func (f benchFlags) scale() *cobra.Command {
 		Use:   "scale",
 		Short: "Measure how memory, snapshots and starts grow with the number of identities",
 		Long: `Measure the memory of a store's state and of a sidecar, collections of garbage,
-snapshot, restore and start, for growing numbers of access keys, each with a user; and
-then temporary credentials that are issued and end. A million keys take some 4 GiB.`,
+snapshot, restore and start, for growing numbers of access keys, each with a user; of
+the compiled policies of one user who holds more and more statements; and of temporary
+credentials that are issued and end. A million keys take some 4 GiB.`,
 		Example: `  doorward bench scale
   doorward bench scale --keys 10000,100000 --sessions 0`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := errors.Join(within("keys", 100, 5_000_000, b.Keys...), within("policies", 1, 100_000, b.Policies),
-				within("sessions", 0, 100_000_000, b.Sessions), within("lasting", 1000, 5_000_000, b.Lasting))
+				within("statements", 1, 1_000_000, b.Statements...), within("sessions", 0, 100_000_000, b.Sessions), within("lasting", 1000, 5_000_000, b.Lasting))
 			if err != nil {
 				return err
 			}
@@ -342,6 +343,7 @@ then temporary credentials that are issued and end. A million keys take some 4 G
 	flags := cmd.Flags()
 	flags.IntSliceVar(&b.Keys, "keys", b.Keys, "`NUMBERS` of access keys")
 	flags.IntVar(&b.Policies, "policies", b.Policies, "`NUMBER` of managed policies")
+	flags.IntSliceVar(&b.Statements, "statements", b.Statements, "`NUMBERS` of statements that one user holds")
 	flags.IntVar(&b.Sessions, "sessions", b.Sessions, "`NUMBER` of temporary credentials to issue over time; 0: none")
 	flags.IntVar(&b.Lasting, "lasting", b.Lasting, "`NUMBER` of them that are not over at a time")
 	return cmd
