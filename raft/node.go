@@ -222,10 +222,10 @@ func (n *Node) stop(loops *sync.WaitGroup, unwatch func()) error {
 		// A library that has lost its main goroutine answers nobody, until it is shut
 		// down; and then not those whose question it had not read.
 		n.waitUnlessFailed(loops, 4*n.cfg.Lease)
-		n.raft.Shutdown()
+		ended := n.raft.Shutdown() // a second call would wait for nothing
 		close(n.gone)
 		loops.Wait()
-		err := n.raft.Shutdown().Error()
+		err := ended.Error()
 		unwatch()
 		n.transport.Close()
 		finished <- errors.Join(err, n.closeStores())

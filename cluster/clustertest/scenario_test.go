@@ -236,6 +236,52 @@ func TestFullDiskRefusesWritesKeepsReadsAndRecovers(t *testing.T) {
 	})
 }
 
+// TestWriteThatIsRetriedAcrossTheLossOfItsLeaderTakesEffectOnce cuts a leader off while
+// it commits, at a different moment in each round, and asks others with the same token.
+func TestWriteThatIsRetriedAcrossTheLossOfItsLeaderTakesEffectOnce(t *testing.T) {
+	in(t, 3, func(c *cluster.Config) { c.Timeout = 2 * time.Second }, func(t *testing.T, w *World) {
+		repeated := 0
+		for round := range 20 {
+			old := w.Leader()
+			e := iam.Envelope{Command: createUser(fmt.Sprint("retried", round)), Request: w.history.request(), Actor: iam.FirstAccount.Root(), Time: iam.At(time.Now())}
+			lost := make(chan struct{})
+			go func() {
+				defer close(lost)
+				old.Propose(t.Context(), e)
+			}()
+			time.Sleep(time.Duration(round) * 300 * time.Microsecond)
+			w.Isolate(old)
+			for w.Leader() == old {
+				time.Sleep(50 * time.Millisecond)
+			}
+			<-lost
+			before := w.Leader().View()
+			if _, there := before.User(iam.FirstAccount, fmt.Sprint("retried", round)); there {
+				repeated++
+			}
+			var first iam.Result
+			for i, n := range w.Others(old) {
+				r, err := n.Propose(t.Context(), e)
+				if err != nil || r.Err != nil {
+					t.Errorf("round %d, try %d: %v, %v", round, i+2, err, r.Err)
+				}
+				if i == 0 {
+					first = r
+				} else if r.Index != first.Index {
+					t.Errorf("round %d: took effect at %d, and at %d again", round, first.Index, r.Index)
+				}
+			}
+			w.Heal()
+			if r, err := old.Propose(t.Context(), e); err != nil || r.Err != nil || r.Index != first.Index {
+				t.Errorf("round %d, at the old leader: %+v, %v, want the result of %d", round, r, err, first.Index)
+			}
+		}
+		if repeated == 0 || repeated == 20 {
+			t.Errorf("%d of 20 writes had taken effect before they were retried: want some and not all", repeated)
+		}
+	})
+}
+
 func TestSlowDisksDoNotTurnLeadersOver(t *testing.T) {
 	in(t, 3, nil, func(t *testing.T, w *World) {
 		before := w.Leader().Status().Log.Term

@@ -353,7 +353,9 @@ func (n *Node) Wipe() {
 func (n *Node) HangDisk() (release func()) {
 	n.disk.mu.Lock()
 	defer n.disk.mu.Unlock()
-	n.disk.hang = make(chan struct{})
+	if n.disk.hang == nil { // or those who wait already would never be released
+		n.disk.hang = make(chan struct{})
+	}
 	return n.disk.release
 }
 

@@ -229,6 +229,9 @@ func (f *Fleet) ReplaceSidecar(ctx context.Context, binary string) error {
 	return f.StartSidecar(ctx)
 }
 
+// NodeProcess is the id of a node's process.
+func (f *Fleet) NodeProcess(i int) int { return f.nodes[i].process.ID() }
+
 // SidecarProcess is the process id of the sidecar.
 func (f *Fleet) SidecarProcess() int { return f.sidecar.ID() }
 
