@@ -1,7 +1,9 @@
 package api
 
 import (
+	"bytes"
 	"encoding/base64"
+	"encoding/csv"
 	"fmt"
 	"iter"
 	"slices"
@@ -255,25 +257,34 @@ func generateCredentialReport(c *call) (any, error) {
 	}{"COMPLETE", "The report is made from the current state."}, nil
 }
 
+// reportColumns are those of AWS
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_getting-report.html).
+var reportColumns = []string{
+	"user", "arn", "user_creation_time", "password_enabled", "password_last_used",
+	"password_last_changed", "password_next_rotation", "mfa_active",
+	"access_key_1_active", "access_key_1_last_rotated", "access_key_1_last_used_date", "access_key_1_last_used_region", "access_key_1_last_used_service",
+	"access_key_2_active", "access_key_2_last_rotated", "access_key_2_last_used_date", "access_key_2_last_used_region", "access_key_2_last_used_service",
+	"cert_1_active", "cert_1_last_rotated", "cert_2_active", "cert_2_last_rotated",
+}
+
 func getCredentialReport(c *call) (any, error) {
-	var csv strings.Builder
-	csv.WriteString("user,arn,user_creation_time,password_enabled,password_last_used,password_last_changed,password_next_rotation," +
-		"mfa_active,access_key_1_active,access_key_1_last_rotated,access_key_1_last_used_date,access_key_1_last_used_region," +
-		"access_key_1_last_used_service,access_key_2_active,access_key_2_last_rotated,access_key_2_last_used_date," +
-		"access_key_2_last_used_region,access_key_2_last_used_service,cert_1_active,cert_1_last_rotated,cert_2_active,cert_2_last_rotated\n")
 	account := c.caller.account
-	c.reportLine(&csv, "<root_account>", account.Root(), c.view.Store().Created, iam.Ref{Account: account, Kind: iam.KindRoot})
+	lines := [][]string{reportColumns, c.reportLine("<root_account>", account.Root(), c.view.Store().Created, iam.Ref{Account: account, Kind: iam.KindRoot})}
 	for u := range c.view.Users(account, "") {
-		c.reportLine(&csv, u.Name, u.ARN(), u.Created, u.Ref())
+		lines = append(lines, c.reportLine(u.Name, u.ARN(), u.Created, u.Ref()))
+	}
+	var text bytes.Buffer
+	if err := csv.NewWriter(&text).WriteAll(lines); err != nil {
+		return nil, err
 	}
 	return struct {
 		Content       string
 		ReportFormat  string
 		GeneratedTime stamp
-	}{base64.StdEncoding.EncodeToString([]byte(csv.String())), "text/csv", stamp(c.now)}, nil
+	}{base64.StdEncoding.EncodeToString(text.Bytes()), "text/csv", stamp(c.now)}, nil
 }
 
-func (c *call) reportLine(csv *strings.Builder, name string, arn iam.ARN, created iam.Time, owner iam.Ref) {
+func (c *call) reportLine(name string, arn iam.ARN, created iam.Time, owner iam.Ref) []string {
 	fields := []string{name, string(arn), created.ISO(), "false", "N/A", "N/A", "N/A", "false"}
 	keys := slices.Collect(c.view.KeysOf(owner))
 	for i := range 2 {
@@ -288,6 +299,5 @@ func (c *call) reportLine(csv *strings.Builder, name string, arn iam.ARN, create
 		}
 		fields = append(fields, fmt.Sprint(keys[i].Status == iam.Active), keys[i].Created.ISO(), used, use.Region, use.ServiceName)
 	}
-	fields = append(fields, "false", "N/A", "false", "N/A")
-	csv.WriteString(strings.Join(fields, ",") + "\n")
+	return append(fields, "false", "N/A", "false", "N/A")
 }
