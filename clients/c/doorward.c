@@ -296,6 +296,12 @@ static int attempt(struct doorward *d, const struct doorward_question *q, struct
 	return 0;
 }
 
+struct doorward_text doorward_string(const char *s)
+{
+	struct doorward_text t = {s, strlen(s)};
+	return t;
+}
+
 struct doorward *doorward_open(const char *path, const char *name, int timeout)
 {
 	struct doorward *d = calloc(1, sizeof *d);

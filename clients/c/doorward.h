@@ -4,7 +4,7 @@
  * dependencies. A connection is for one thread at a time.
  *
  *     struct doorward *d = doorward_open("/run/doorward/sidecar.sock", "server", 5000);
- *     struct doorward_question q = {.method = "GET", .target = "/bucket/key", ...};
+ *     struct doorward_question q = {.method = doorward_string("GET"), .target = doorward_string("/bucket/key"), ...};
  *     struct doorward_answer a;
  *     if (doorward_check(d, &q, &a) != 0 || a.decision != DOORWARD_ALLOW)
  *         refuse(a.status, a.code.data, a.code.length);
@@ -29,6 +29,10 @@ struct doorward_text {
 	const char *data;
 	size_t length;
 };
+
+/* doorward_string is the text of a string that ends with a zero byte. (A bare literal in
+ * the place of a text compiles too, and has the length 0.) */
+struct doorward_text doorward_string(const char *s);
 
 /* A header field, or a condition key with one of its values. */
 struct doorward_pair {

@@ -15,12 +15,6 @@ static void expect(int ok, const char *what)
 	}
 }
 
-static struct doorward_text text(const char *s)
-{
-	struct doorward_text t = {s, strlen(s)};
-	return t;
-}
-
 static int same(struct doorward_text t, const char *s)
 {
 	return t.length == strlen(s) && memcmp(t.data, s, t.length) == 0;
@@ -56,13 +50,13 @@ static void test_question(void)
 	uint8_t sum[32];
 	memset(sum, 0xab, sizeof sum);
 	struct doorward_pair headers[] = {
-		{text("Host"), text("s3.example")}, {text("x-amz-date"), text("20260102T030405Z")}};
-	struct doorward_pair fact = {text("s3:ExistingObjectTag/class"), text("secret")};
+		{doorward_string("Host"), doorward_string("s3.example")}, {doorward_string("x-amz-date"), doorward_string("20260102T030405Z")}};
+	struct doorward_pair fact = {doorward_string("s3:ExistingObjectTag/class"), doorward_string("secret")};
 	struct doorward_question q = {
-		.method = text("GET"), .target = text("/bkt/a%20b?acl"), .remote = text("192.0.2.1:4711"),
+		.method = doorward_string("GET"), .target = doorward_string("/bkt/a%20b?acl"), .remote = doorward_string("192.0.2.1:4711"),
 		.headers = headers, .header_count = 2, .tls = 13, .min_index = 7, .body_sum = sum,
-		.body = "<Delete/>", .body_length = 9, .bucket_account = text("000000000000"),
-		.bucket_policy = text("{\"Statement\":[]}"), .facts = &fact, .fact_count = 1};
+		.body = "<Delete/>", .body_length = 9, .bucket_account = doorward_string("000000000000"),
+		.bucket_policy = doorward_string("{\"Statement\":[]}"), .facts = &fact, .fact_count = 1};
 	begin_frame(&got, type_check, 1, 0x01020304);
 	encode_check(&got, &q);
 	patch_length(&got, 0, got.length - header_size);
@@ -89,7 +83,7 @@ static void test_answer(void)
 static void test_nobody(void)
 {
 	struct doorward *d = doorward_open("/nonexistent", "test", 1000);
-	struct doorward_question q = {.method = text("GET"), .target = text("/")};
+	struct doorward_question q = {.method = doorward_string("GET"), .target = doorward_string("/")};
 	struct doorward_answer a;
 	expect(doorward_check(d, &q, &a) == -1 && a.decision == DOORWARD_DENY && a.status == 503,
 	       "a sidecar that is not there allows nothing");
@@ -101,12 +95,12 @@ static void test_live(int argc, char **argv)
 	struct doorward_pair headers[64];
 	size_t n = 0;
 	for (int i = 3; i + 1 < argc && n < 64; i += 2, n++) {
-		headers[n].name = text(argv[i]);
-		headers[n].value = text(argv[i + 1]);
+		headers[n].name = doorward_string(argv[i]);
+		headers[n].value = doorward_string(argv[i + 1]);
 	}
 	struct doorward *d = doorward_open(argv[1], "test", 5000);
 	struct doorward_question q = {
-		.method = text("GET"), .target = text(argv[2]), .remote = text("192.0.2.1"), .headers = headers, .header_count = n};
+		.method = doorward_string("GET"), .target = doorward_string(argv[2]), .remote = doorward_string("192.0.2.1"), .headers = headers, .header_count = n};
 	struct doorward_answer a;
 	for (int i = 0; i < 3; i++) {
 		expect(doorward_check(d, &q, &a) == 0 && a.decision == DOORWARD_ALLOW && same(a.user, "alice"), "a sidecar allows");
