@@ -30,7 +30,8 @@ type host struct {
 func startHost(t *testing.T) *host {
 	t.Helper()
 	dir, api, peer, door := t.TempDir(), freeAddress(t), freeAddress(t), freeAddress(t)
-	flags := []string{"--data", filepath.Join(dir, "store"), "--root-key-file", filepath.Join(dir, "root.key"), "--listen", api, "--peer-plain", "--peer-listen", peer}
+	flags := []string{"--data", filepath.Join(dir, "store"), "--root-key-file", filepath.Join(dir, "root.key"),
+		"--listen", api, "--peer-plain", "--peer-listen", peer}
 	made, err := exec.CommandContext(t.Context(), doorwardProgram, append([]string{"init", "--output", "json"}, flags...)...).Output()
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +51,8 @@ func startHost(t *testing.T) *host {
 	root := h.user(t, "minio-root", `{"Effect":"Allow","Action":["s3:*","admin:*"],"Resource":"*"}`)
 	h.minio = startMinIO(t, root,
 		"MINIO_POLICY_PLUGIN_URL=http://"+door+"/minio/authz", "MINIO_POLICY_PLUGIN_AUTH_TOKEN="+token)
-	if h.admin, err = madmin.NewWithOptions(strings.TrimPrefix(h.minio.url, "http://"), &madmin.Options{Creds: credentials.NewStaticV4(root.id, root.secret, "")}); err != nil {
+	options := &madmin.Options{Creds: credentials.NewStaticV4(root.id, root.secret, "")}
+	if h.admin, err = madmin.NewWithOptions(strings.TrimPrefix(h.minio.url, "http://"), options); err != nil {
 		t.Fatal(err)
 	}
 	return h
@@ -145,7 +147,8 @@ func s3cmd(h *host, as credential, args ...string) []string {
 }
 
 func rclone(h *host, _ credential, args ...string) []string {
-	return append([]string{"/usr/bin/rclone", "--config", "/dev/null", "--retries", "1", "--low-level-retries", "1", "--s3-provider", "Minio", "--s3-env-auth",
+	return append([]string{"/usr/bin/rclone", "--config", "/dev/null", "--retries", "1", "--low-level-retries", "1",
+		"--s3-provider", "Minio", "--s3-env-auth",
 		"--s3-region", "us-east-1", "--s3-endpoint", h.minio.url, "--s3-no-check-bucket", "--ignore-times"}, args...)
 }
 
@@ -158,7 +161,8 @@ func run(t *testing.T, as credential, command []string) (bool, string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
 	cmd.Dir = t.TempDir()
-	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + cmd.Dir, "LANG=C.UTF-8", "AWS_DEFAULT_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true", "AWS_MAX_ATTEMPTS=1",
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + cmd.Dir, "LANG=C.UTF-8",
+		"AWS_DEFAULT_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true", "AWS_MAX_ATTEMPTS=1",
 		"AWS_ACCESS_KEY_ID=" + as.id, "AWS_SECRET_ACCESS_KEY=" + as.secret, "RESTIC_PASSWORD=journey"}
 	if as.token != "" {
 		cmd.Env = append(cmd.Env, "AWS_SESSION_TOKEN="+as.token)
@@ -189,7 +193,8 @@ func TestMinIODoesWhatDoorwardAllows(t *testing.T) {
 			}
 			user := "user-" + c.name
 			own := h.known(t, h.user(t, user,
-				`{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject","s3:ListBucket","s3:GetBucketLocation"],"Resource":["arn:aws:s3:::reports","arn:aws:s3:::reports/`+c.name+`/*"]}`,
+				`{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::reports/`+c.name+`/*"}`,
+				`{"Effect":"Allow","Action":["s3:ListBucket","s3:GetBucketLocation"],"Resource":"arn:aws:s3:::reports"}`,
 				`{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"*"}`))
 			const open, closed = "/in/sp ace+ü", "-closed/x"
 			if ok, said := run(t, h.minio.root, c.put(h, h.minio.root, "reports/"+c.name+closed, file)); !ok {
@@ -248,7 +253,8 @@ func (h *host) session(t *testing.T, of credential, policy string) credential {
 	if policy != "" {
 		form.Set("Policy", policy)
 	}
-	status, text := h.minio.ask(t, of, "sts", http.MethodPost, "/", http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, []byte(form.Encode()))
+	kind := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	status, text := h.minio.ask(t, of, "sts", http.MethodPost, "/", kind, []byte(form.Encode()))
 	var answer struct {
 		Credentials struct{ AccessKeyId, SecretAccessKey, SessionToken string } `xml:"AssumeRoleResult>Credentials"`
 	}
