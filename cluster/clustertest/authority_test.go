@@ -2,10 +2,13 @@ package clustertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -162,4 +165,115 @@ func TestAuthorityIsReplacedUnderLoadAndNobodyNotices(t *testing.T) {
 		}
 		w.Verify()
 	})
+}
+
+// TestWhoIsRestartedAtAnyStepComesBack stops every node and every sidecar once after each
+// step, some of them before all have made it, and checks at the end that the old authority
+// is of no use to anybody: not to a sidecar that slept through it, until it joins anew.
+func TestWhoIsRestartedAtAnyStepComesBack(t *testing.T) {
+	within(t, 3, ownTLS, func(t *testing.T, w *World) {
+		s := newStorm(w, credentialsPerUser)
+		awake, sleeper := w.member("awake", w.Node(0)), w.member("sleeper", w.Node(1))
+		known := s.credential(w.Leader(), 0)
+		awake.caughtUp(w.Leader())
+		sleeper.caughtUp(w.Leader())
+		old := w.authorities(cluster.Stage).All[0].Fingerprint
+		sleeper.stop()
+		w.Load(2, 2)
+		for i, step := range steps {
+			// A node that is down is waited for, whatever is forced.
+			down := w.Follower()
+			down.Crash()
+			if i > 0 {
+				err := force(t.Context(), w.Leader(), step.name)
+				if !errors.Is(err, cluster.ErrAuthority) || !strings.Contains(err.Error(), "node "+down.ID()+": it does not answer") {
+					t.Errorf("%s without a node: %v", step.name, err)
+				}
+			}
+			down.Restart()
+			w.AwaitVoters(3)
+			awake.caughtUp(w.Leader())
+			if i > 0 {
+				w.behind(step.name, "sleeper", "not connected")
+				if err := step.do(t.Context(), w.Leader()); !errors.Is(err, cluster.ErrAuthority) || !strings.Contains(err.Error(), "sidecar sleeper") {
+					t.Errorf("%s without a sidecar: %v", step.name, err)
+				}
+				if err := force(t.Context(), w.Leader(), step.name); err != nil {
+					t.Fatal(step.name, err)
+				}
+			} else if err := step.do(t.Context(), w.Leader()); err != nil {
+				t.Fatal(step.name, err)
+			}
+			// At once, before they have heard of it, and one after the other.
+			awake.stop()
+			for _, n := range w.nodes {
+				n.Crash()
+				n.Restart()
+				w.AwaitVoters(3)
+			}
+			awake.start(w)
+			awake.caughtUp(w.Leader())
+			if d := s.ask(awake.host, known); !d.Allowed() {
+				t.Errorf("after %s: %d %s", step.name, d.Status(), d.Message())
+			}
+			w.behind(step.name, "", "")
+		}
+		w.Await("the old authority is gone", time.Minute, func() bool {
+			a, err := w.Leader().Authorities(t.Context())
+			return err == nil && len(a.All) == 1 && a.All[0].Fingerprint != old && len(a.Behind) == 0
+		})
+
+		// The certificate of the old authority opens nothing, in either direction.
+		follow := cluster.SidecarDialer("sleeper", pki.FilesIn(sleeper.config.State), w.Carrier("sleeper"))
+		if _, err := follow(t.Context(), w.Leader().Host()); !errors.Is(err, pki.ErrOtherAuthority) {
+			t.Errorf("with a certificate and an authority from before: %v", err)
+		}
+		trusting := t.TempDir()
+		text, err := os.ReadFile(filepath.Join(sleeper.config.State, "member.pem"))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(trusting, "member.pem"), text, 0o600)
+		}
+		if err == nil {
+			text, err = os.ReadFile(filepath.Join(awake.config.State, "authority.pem"))
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(trusting, "authority.pem"), text, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		follow = cluster.SidecarDialer("sleeper", pki.FilesIn(trusting), w.Carrier("sleeper"))
+		if _, err := follow(t.Context(), w.Leader().Host()); !errors.Is(err, pki.ErrOtherAuthority) || !strings.Contains(err.Error(), "new token") {
+			t.Errorf("with a certificate from before: %v", err)
+		}
+		sleeper.config.Token = w.Token(iam.MemberSidecar, "sleeper")
+		sleeper.start(w)
+		sleeper.caughtUp(w.Leader())
+		if d := s.ask(sleeper.host, known); !d.Allowed() {
+			t.Errorf("joined anew: %d %s", d.Status(), d.Message())
+		}
+		w.Verify()
+	})
+}
+
+// force makes a step though sidecars are behind.
+func force(ctx context.Context, n *Node, step string) error {
+	if step == "use" {
+		return n.UseAuthority(ctx, true)
+	}
+	return n.DropAuthority(ctx, "", true)
+}
+
+// behind waits until nobody is too early for the next step but the sidecars of a name.
+func (w *World) behind(after, name, why string) {
+	w.t.Helper()
+	var a cluster.Authorities
+	w.Await("only "+name+" is behind after "+after, 2*time.Minute, func() bool {
+		var err error
+		a, err = w.Leader().Authorities(w.t.Context())
+		return err == nil && !slices.ContainsFunc(a.Behind, func(b cluster.Straggler) bool { return b.Name != "sleeper" })
+	})
+	if name != "" && !slices.ContainsFunc(a.Behind, func(b cluster.Straggler) bool { return b.Name == name && strings.Contains(b.Reason, why) }) {
+		w.t.Errorf("after %s: behind %+v", after, a.Behind)
+	}
 }

@@ -86,6 +86,60 @@ func TestConnectionReachesWhomItIsMeantFor(t *testing.T) {
 	}
 }
 
+func TestConnectionsEndWithTheTrustInTheirAuthority(t *testing.T) {
+	old, fresh := authority(t), authority(t)
+	both := append(append([]byte(nil), old.Certificate()...), fresh.Certificate()...)
+	server := files(t, fresh, pki.Node, "s")
+	put := func(f *pki.Files, authorities []byte) {
+		t.Helper()
+		if err := f.KeepAuthorities(authorities); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(server, both)
+	one := member(t, "one", "c1", server)
+	conns := make(map[string]*Conn)
+	for name, a := range map[string]*pki.Authority{"old": old, "fresh": fresh} {
+		f := files(t, a, pki.Sidecar, name)
+		put(f, both)
+		c, err := Dial(t.Context(), Config{ID: name, Cluster: func() string { return "" }, TLS: f}, Feed, "", one.Address())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		conns[name] = c
+	}
+	keeper := files(t, old, pki.Node, "k")
+	put(keeper, both)
+	dialled, err := one.Dial(t.Context(), Feed, "k", member(t, "k", "c1", keeper).Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dialled.Close()
+	conns["dialled"] = dialled
+	lives := func(c *Conn) bool {
+		said := []byte{0}
+		_, err := c.Write(said)
+		for said[0] = 1; err == nil && said[0] != 0; { // who is there first, and then the echo
+			_, err = c.Read(said)
+		}
+		return err == nil
+	}
+	one.Review()
+	for name, c := range conns {
+		if !lives(c) {
+			t.Errorf("%s: the connection has ended while both are trusted", name)
+		}
+	}
+	put(server, fresh.Certificate())
+	one.Review()
+	for name, c := range conns {
+		if want := name == "fresh"; lives(c) != want {
+			t.Errorf("%s: the connection lives: %v, want %v", name, !want, want)
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	a, stranger := authority(t), authority(t)
 	server := member(t, "server", "c1", files(t, a, pki.Node, "s"))
