@@ -38,7 +38,9 @@ func (n *Node) keepCertificate(ctx context.Context) error {
 			return err
 		}
 	}
-	defer func() { n.certified.Store(n.cfg.TLS.Check() == nil) }()
+	note := func() { n.certified.Store(n.cfg.TLS.Check() == nil) }
+	note() // what follows may wait for a leader
+	defer note()
 	id, from, until, err := n.cfg.TLS.Identity()
 	due := err != nil || enrol.Due(from, until, n.cfg.Now())
 	if !due && n.current(n.View()) {
