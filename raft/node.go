@@ -213,15 +213,15 @@ func (n *Node) libraryConfig() *hraft.Config {
 }
 
 // stop ends everything that run started. The loops finish first, while the library
-// still answers what they have asked; a leader without a majority answers at the
-// end of its lease.
+// still answers what they have asked, unless it takes too long: a leader whose
+// followers hear it and have no room for entries would never answer.
 func (n *Node) stop(loops *sync.WaitGroup, unwatch func()) error {
 	finished := make(chan error, 1)
 	go func() { // ends by itself, unless the disk hangs for ever
 		defer close(n.stopped)
 		// A library that has lost its main goroutine answers nobody, until it is shut
 		// down; and then not those whose question it had not read.
-		n.waitUnlessFailed(loops, 4*n.cfg.Lease)
+		waitAtMost(loops, 4*n.cfg.Lease)
 		ended := n.raft.Shutdown() // a second call would wait for nothing
 		close(n.gone)
 		loops.Wait()
@@ -246,8 +246,7 @@ func (n *Node) stop(loops *sync.WaitGroup, unwatch func()) error {
 	return n.reason()
 }
 
-// waitUnlessFailed waits for loops, and of a node that has failed only so long.
-func (n *Node) waitUnlessFailed(loops *sync.WaitGroup, limit time.Duration) {
+func waitAtMost(loops *sync.WaitGroup, limit time.Duration) {
 	done := make(chan struct{})
 	go func() { // ends with the loops
 		loops.Wait()
@@ -255,11 +254,7 @@ func (n *Node) waitUnlessFailed(loops *sync.WaitGroup, limit time.Duration) {
 	}()
 	select {
 	case <-done:
-	case <-n.failed:
-		select {
-		case <-done:
-		case <-time.After(limit):
-		}
+	case <-time.After(limit):
 	}
 }
 

@@ -72,16 +72,15 @@ func (k *snapshotSink) Close() error {
 	return nil
 }
 
-// onlyInSnapshot reports whether the state machine has the entry at index from the
-// newest snapshot and the log does not have it, and returns that snapshot's last entry.
-func (n *Node) onlyInSnapshot(index uint64) (last uint64, yes bool) {
-	last = n.snaps.last.Load()
+// covered returns the last entry that the newest snapshot has and the state machine
+// too; zero if there is none.
+func (n *Node) covered() uint64 {
+	last := n.snaps.last.Load()
 	// A snapshot that came from elsewhere is durable before it is in effect.
-	if applied, _ := n.machine.applied.get(); index == 0 || index > last || last > applied {
-		return last, false
+	if applied, _ := n.machine.applied.get(); last > applied {
+		return 0
 	}
-	var entry hraft.Log
-	return last, n.snaps.log.read(index, &entry) == hraft.ErrLogNotFound
+	return last
 }
 
 // dropConflict empties a log that contradicts a durable snapshot: its entry at the

@@ -3,6 +3,7 @@ package raft
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -78,9 +79,9 @@ type serialTransport struct {
 type gate interface {
 	// admitted reports whether the node belongs to a cluster.
 	admitted() bool
-	// onlyInSnapshot returns the last entry that the state machine has from a snapshot,
-	// if the one at index is among those and not in the log.
-	onlyInSnapshot(index uint64) (last uint64, yes bool)
+	// covered returns the last entry that the newest snapshot has and the state machine
+	// too; zero if there is none.
+	covered() uint64
 }
 
 // SetHeartbeatHandler ignores the handler.
@@ -92,8 +93,8 @@ func (t *serialTransport) Consumer() <-chan hraft.RPC { return t.requests }
 var errNotAdmitted = errors.New("this node belongs to no cluster yet and does not vote")
 
 // pass hands requests on, except that a node that knows of no cluster does not
-// vote: the library would, for anybody. And entries that follow one that is in the
-// snapshot only are shown to the library as those that begin a log.
+// vote: the library would, for anybody. And of what this node has in a snapshot, it is
+// sent nothing again.
 func (t *serialTransport) pass() {
 	for {
 		select {
@@ -105,8 +106,13 @@ func (t *serialTransport) pass() {
 					continue
 				}
 			case *hraft.AppendEntriesRequest:
-				if last, yes := t.gate.onlyInSnapshot(r.PrevLogEntry); yes {
+				if last := t.gate.covered(); r.PrevLogEntry < last && len(r.Entries) > 0 || 0 < r.PrevLogEntry && r.PrevLogEntry <= last {
 					beginAfter(r, last)
+				}
+			case *hraft.InstallSnapshotRequest:
+				if r.LastLogIndex <= t.gate.covered() {
+					go passOver(rpc, r) // ends with the connection
+					continue
 				}
 			}
 			select {
@@ -123,15 +129,22 @@ func (t *serialTransport) pass() {
 // beginAfter takes what a snapshot that ends with the entry at last already has off
 // a request, so that its entries follow that snapshot. A leader holds all that was
 // ever committed, so they do, and nothing is left for the library to compare. It
-// would look for the entry in the log, where only the newest entry may be missing:
-// once the first entries behind a snapshot are stored it refuses to be sent them
-// again, and is sent the snapshot again, for ever.
+// would look for the entries in the log, which need not have them: it refuses, the
+// leader goes back further and sends the snapshot again, for ever. A leader goes back
+// when an answer is lost, or when a follower refuses for lack of room.
 func beginAfter(r *hraft.AppendEntriesRequest, last uint64) {
 	// What is known to be the same here and there, and so may be committed.
 	same := max(last, r.PrevLogEntry+uint64(len(r.Entries)))
 	r.LeaderCommitIndex = min(r.LeaderCommitIndex, same)
 	r.Entries = r.Entries[min(last-r.PrevLogEntry, uint64(len(r.Entries))):]
 	r.PrevLogEntry, r.PrevLogTerm = 0, 0
+}
+
+// passOver answers that a snapshot is installed which this node is past. The library
+// would go back to it, and then lack the entries between it and its log.
+func passOver(rpc hraft.RPC, r *hraft.InstallSnapshotRequest) {
+	_, err := io.Copy(io.Discard, rpc.Reader)
+	rpc.Respond(&hraft.InstallSnapshotResponse{Term: r.Term, Success: err == nil}, err)
 }
 
 // Close ends all connections. It may be called again, and at the same time.

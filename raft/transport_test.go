@@ -22,8 +22,8 @@ func (loopback) DialPeer(ctx context.Context, id, address string) (net.Conn, err
 // everybody lets all requests in.
 type everybody struct{}
 
-func (everybody) admitted() bool                       { return true }
-func (everybody) onlyInSnapshot(uint64) (uint64, bool) { return 0, false }
+func (everybody) admitted() bool  { return true }
+func (everybody) covered() uint64 { return 0 }
 
 // TestHeartbeatsGoToTheMainGoroutine is hashicorp/raft#695: the library handles them on
 // the goroutine of their connection, beside the one that owns the term.
@@ -93,6 +93,7 @@ func TestEntriesBehindASnapshotBeginALog(t *testing.T) {
 		{"all of them are in it", 5, 3, 8, 0, 0, 8},
 		{"all of them are in it and later ones are committed, of which nothing is known here", 5, 3, 20, 0, 0, 10},
 		{"its last entry is the last of them", 9, 1, 10, 0, 0, 10},
+		{"they begin with the first", 0, 12, 12, 11, 12, 12},
 		{"none are sent", 10, 0, 20, 0, 0, 10},
 		{"later ones than those are committed", 10, 2, 20, 11, 12, 12},
 	} {

@@ -166,6 +166,21 @@ func TestLeaderThatIsStoppedWhileItsDiskHangsEndsAndIsReplaced(t *testing.T) {
 	})
 }
 
+func TestLeaderThatIsStoppedWhileNothingCanBeCommittedEnds(t *testing.T) {
+	in(t, 3, nil, func(t *testing.T, w *World) {
+		time.Sleep(10 * time.Second)
+		leader := w.Leader()
+		others := w.Others(leader)
+		others[0].Stop()
+		others[1].FillDisk(1 << 10) // it hears the leader and stores nothing
+		time.Sleep(time.Second)
+		go leader.Do(t.Context(), createUser("uncommitted"))
+		time.Sleep(100 * time.Millisecond)
+		leader.cancel()
+		w.Await("the leader has ended", 10*time.Second, func() bool { return !leader.running() })
+	})
+}
+
 func TestFollowerWithAHungDiskDelaysNobodyAndCatchesUp(t *testing.T) {
 	in(t, 3, nil, func(t *testing.T, w *World) {
 		leader, slow := w.Leader(), w.Follower()
@@ -427,6 +442,35 @@ func TestEntriesSentTwiceRightBehindASnapshotAreTakenOnce(t *testing.T) {
 		}
 		if n := installed.Load(); n > 5 { // its own among them
 			t.Errorf("%d snapshots were written at the follower", n)
+		}
+	})
+}
+
+// TestFollowerWithoutRoomBehindASnapshotCatchesUpOnceItHasSome lets a follower refuse
+// entries until the leader has gone back to before the follower's snapshot.
+func TestFollowerWithoutRoomBehindASnapshotCatchesUpOnceItHasSome(t *testing.T) {
+	in(t, 3, shortLogs, func(t *testing.T, w *World) {
+		away := w.Follower()
+		for range 3 {
+			w.Isolate(away)
+			time.Sleep(time.Minute)
+			var installed atomic.Int32
+			away.FailDisk(func(op raft.DiskOp) error {
+				if op == raft.OpSnapshotClose && installed.Add(1) == 1 {
+					away.FillDisk(1 << 10)
+				}
+				return nil
+			})
+			w.Heal()
+			w.Await("a snapshot", time.Minute, func() bool { return installed.Load() > 0 })
+			time.Sleep(20 * time.Second)
+			away.FillDisk(plentyOfRoom)
+			if _, err := away.WaitFor(t.Context(), w.Leader().View().Index()); err != nil {
+				t.Error(err)
+			}
+			if n := installed.Load(); n > 20 { // its own among them
+				t.Errorf("%d snapshots were written at the follower", n)
+			}
 		}
 	})
 }
