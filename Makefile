@@ -10,7 +10,7 @@ MODULES := $(patsubst %/go.mod,%,$(wildcard go.mod */go.mod */*/go.mod))
 MEMORY  := $(shell test -w /dev/shm && echo /dev/shm || echo $${TMPDIR:-/tmp})
 
 .DEFAULT_GOAL := help
-.PHONY: help build gateway previous minio minio-test demo test test-unit test-peers test-e2e check-format lint chaos fuzz fuzz-policy bench bench-quick bench-record bench-scale image compose-test clean
+.PHONY: help build gateway previous minio minio-test demo test test-unit test-peers test-e2e test-fronts check-format lint chaos fuzz fuzz-policy bench bench-quick bench-record bench-scale image compose-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ test-e2e: build gateway previous ## run the tests with a real S3 server and real
 	DOORWARD_VERSITYGW=$(CURDIR)/$(BIN)/versitygw $(GO) test -count=1 -run '^(TestConformance|TestStockGateway)$$' ./api ./sidecar/versitygw
 	DOORWARD_VERSITYGW=$(CURDIR)/$(BIN)/versitygw $(GO) test -C bench -count=1 ./gateway
 	$(GO) test -C e2e -count=1 -timeout 20m ./...
+
+test-fronts: build gateway ## play every client at every proxy, of which test-e2e plays two at each
+	DOORWARD_FRONTS=all $(GO) test -C e2e -count=1 -timeout 40m ./clients
 
 minio: ## build bin/minio, the last MinIO whose source is open (AGPL: only a test runs it)
 	$(BUILD) -C e2e/minio $(FLAGS) -o ../../$(BIN)/minio github.com/minio/minio

@@ -142,7 +142,7 @@ func TestRealClientsNameHostileKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		own := keeper(t, where, bucket, bucket)
-		for _, c := range clients.All() {
+		for _, c := range clientsAt(where) {
 			t.Run(c.Name, func(t *testing.T) {
 				keys := slices.Clone(names[c.Name])
 				if keys == nil {

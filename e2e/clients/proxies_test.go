@@ -20,12 +20,15 @@ import (
 	"github.com/doorward/doorward/sidecar/frontend"
 )
 
+// proxy stands between clients and a server behind it, and asks about each request.
+type proxy struct {
+	name  string
+	start func(t *testing.T, behind http.Handler) string // returns its URL
+}
+
 // proxies are what asks Doorward and passes on what is allowed: start puts one in front
 // of a server and returns its URL.
-var proxies = []struct {
-	name  string
-	start func(t *testing.T, behind http.Handler) string
-}{
+var proxies = []proxy{
 	{"nginx", deployed{&frontend.Nginx, []string{"nginx/doorward.conf"}, "nginx", func(f string) []string { return []string{"-g", "daemon off;", "-c", f} }}.start},
 	{"caddy", deployed{&frontend.Caddy, []string{"caddy/Caddyfile"}, "caddy", func(f string) []string { return []string{"run", "--adapter", "caddyfile", "--config", f} }}.start},
 	{"haproxy", deployed{&frontend.HAProxy, []string{"haproxy/haproxy.cfg", "haproxy/doorward.lua"}, "haproxy", func(f string) []string { return []string{"-db", "-f", f} }}.start},
