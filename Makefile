@@ -53,7 +53,7 @@ test-e2e: build gateway previous ## run the tests with a real S3 server and real
 	DOORWARD_VERSITYGW=$(CURDIR)/$(BIN)/versitygw $(GO) test -C bench -count=1 ./gateway
 	$(GO) test -C e2e -count=1 -timeout 20m ./...
 
-test-fronts: build gateway ## play every client at every proxy, of which test-e2e plays two at each
+test-fronts: build gateway ## play every client at every proxy, of which test-e2e plays one at each
 	DOORWARD_FRONTS=all $(GO) test -C e2e -count=1 -timeout 40m ./clients
 
 minio: ## build bin/minio, the last MinIO whose source is open (AGPL: only a test runs it)
