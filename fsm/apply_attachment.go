@@ -179,5 +179,7 @@ func (s *step) tagged(ref iam.Ref) (*[]iam.Tag, iam.Change, *iam.Error) {
 }
 
 func sortedInline(policies []iam.InlinePolicy) []iam.InlinePolicy {
-	return slices.SortedFunc(slices.Values(policies), func(a, b iam.InlinePolicy) int { return cmp.Compare(a.Name, b.Name) })
+	sorted := append([]iam.InlinePolicy(nil), policies...)
+	slices.SortFunc(sorted, func(a, b iam.InlinePolicy) int { return cmp.Compare(a.Name, b.Name) })
+	return sorted
 }

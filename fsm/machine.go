@@ -144,6 +144,9 @@ func (m *Machine) command(next *state.Builder, a *Applied, n int, bytes []byte) 
 	if alarm != nil {
 		a.Alarms = append(a.Alarms, fmt.Errorf("log entry %d, command %d: %w", a.Index, n, alarm))
 	}
+	if a.Changes == nil {
+		a.Changes = make([]iam.Change, 0, max(len(changes), len(a.Results))) // most commands make one
+	}
 	a.Changes = append(a.Changes, changes...)
 	m.requests.add(envelope, m.time, *result)
 	return alarm == nil, nil

@@ -128,8 +128,8 @@ func TestOldRequestsAreForgottenByNumber(t *testing.T) {
 		e := iam.Envelope{Actor: "a", Request: [16]byte{byte(i), byte(i >> 8), byte(i >> 16), 1}}
 		r.add(e, 1, iam.Result{Index: iam.Index(i)})
 	}
-	if len(r.list) != requestCount || len(r.byID) != requestCount {
-		t.Errorf("%d requests and %d ids are remembered, want %d", len(r.list), len(r.byID), requestCount)
+	if got := r.capture().count(); got != requestCount || len(r.byID) != requestCount {
+		t.Errorf("%d requests and %d ids are remembered, want %d", got, len(r.byID), requestCount)
 	}
 	for i, want := range []bool{false, false, true} {
 		if _, ok := r.find("a", [16]byte{byte(i), 0, 0, 1}); ok != want {
@@ -139,11 +139,48 @@ func TestOldRequestsAreForgottenByNumber(t *testing.T) {
 	if _, ok := r.find("b", [16]byte{2, 0, 0, 1}); ok {
 		t.Error("a request of another actor was found")
 	}
-	for len(r.list) > 0 {
+	for r.first < r.next {
 		r.pop()
 	}
 	if r.sum != newRequests().sum {
 		t.Errorf("sum of no requests = %v", r.sum)
+	}
+}
+
+func TestWhatWasCapturedOfRequestsStaysAsItWas(t *testing.T) {
+	r := newRequests()
+	push := func(count int) {
+		for range count {
+			r.add(iam.Envelope{Actor: "a", Request: [16]byte{byte(r.next), byte(r.next >> 8), 1}}, 1, iam.Result{Index: iam.Index(r.next)})
+		}
+	}
+	for _, row := range []struct {
+		name          string
+		before, after func()
+	}{
+		{"none", func() {}, func() { push(1) }},
+		{"some, and more come", func() { push(10) }, func() { push(3 * requestChunk) }},
+		{"a chunk is full", func() { push(requestChunk - int(r.next-r.base)%requestChunk) }, func() { push(1) }},
+		{"some are forgotten", func() { r.pop() }, func() {
+			for range requestChunk + 5 {
+				r.pop()
+			}
+			push(2 * requestChunk)
+		}},
+	} {
+		row.before()
+		c, first, next := r.capture(), r.first, r.next
+		row.after()
+		want := first
+		for q := range c.all() {
+			if q.Index != iam.Index(want) {
+				t.Fatalf("%s: request %d in place of %d", row.name, q.Index, want)
+			}
+			want++
+		}
+		if want != next || c.count() != int(next-first) {
+			t.Errorf("%s: %d requests up to %d, want up to %d", row.name, c.count(), want, next)
+		}
 	}
 }
 

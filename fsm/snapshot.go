@@ -3,7 +3,6 @@ package fsm
 import (
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/doorward/doorward/iam"
 	"github.com/doorward/doorward/iam/state"
@@ -15,14 +14,13 @@ import (
 type Snapshot struct {
 	view     *state.View
 	time     iam.Time
-	requests []wire.Request
+	requests captured
 	sum      state.Sum // of the requests
 }
 
 // Snapshot captures the machine. Only the owner calls it.
 func (m *Machine) Snapshot() *Snapshot {
-	list := m.requests.list
-	return &Snapshot{m.View(), m.time, list[:len(list):len(list)], m.requests.sum}
+	return &Snapshot{m.View(), m.time, m.requests.capture(), m.requests.sum}
 }
 
 // View returns the view that the snapshot is of.
@@ -32,7 +30,7 @@ func (s *Snapshot) View() *state.View { return s.view }
 // those who inspect the file; zero if it is not known.
 func (s *Snapshot) Write(w io.Writer, term uint64) error {
 	h := wire.Header{Term: term, FeatureLevel: s.view.Level(), Time: s.time, RequestSum: s.sum}
-	return wire.WriteSnapshot(w, h, s.view, len(s.requests), slices.Values(s.requests))
+	return wire.WriteSnapshot(w, h, s.view, s.requests.count(), s.requests.all())
 }
 
 // Restore makes the machine what a snapshot says, or leaves it as it is: the

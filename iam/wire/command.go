@@ -100,6 +100,8 @@ func as[T iam.Command](body func(*codec, *T)) func(*codec, *iam.Command) {
 		var v T
 		if c.writing {
 			v = (*command).(T)
+			body(c, &v)
+			return
 		}
 		body(c, &v)
 		*command = v

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -33,6 +34,8 @@ const (
 	entryChecksum = 8
 
 	flagIgnorable = 1 << 0
+
+	usualBody = 256 // bytes; most are shorter
 )
 
 const (
@@ -72,16 +75,18 @@ func AppendEntry(b []byte, e iam.Envelope) ([]byte, error) {
 		return b, fmt.Errorf("wire: %T has no kind", e.Command)
 	}
 	c := newWriter()
+	c.buf = make([]byte, 0, usualBody)
 	k.code(c, &e.Command)
 	if c.err != nil {
 		return b, fmt.Errorf("wire: write %T: %w", e.Command, c.err)
 	}
 	body := c.buf
-	if size := entryHeader + len(e.Actor) + len(body) + entryChecksum; size > MaxEntry || len(e.Actor) > MaxActor {
+	size := entryHeader + len(e.Actor) + len(body) + entryChecksum
+	if size > MaxEntry || len(e.Actor) > MaxActor {
 		return b, fmt.Errorf("%w: %T of %d bytes", ErrTooLarge, e.Command, size)
 	}
 	start := len(b)
-	b = append(b, entryFormat, 0)
+	b = append(slices.Grow(b, size), entryFormat, 0)
 	b = binary.BigEndian.AppendUint16(b, k.number)
 	b = binary.BigEndian.AppendUint16(b, k.version)
 	b = binary.BigEndian.AppendUint16(b, k.level)
