@@ -20,15 +20,17 @@ func (h handler) bounded() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), h.node.cfg.Timeout)
 }
 
-// Propose replicates a command.
-func (h handler) Propose(command []byte) (iam.Result, error) {
+// Propose replicates commands.
+func (h handler) Propose(commands [][]byte) []peer.Proposed {
 	ctx, cancel := h.bounded()
 	defer cancel()
-	outcome, err := h.node.raft.Propose(ctx, command)
-	if err != nil {
-		return iam.Result{}, err
+	results := make([]peer.Proposed, len(commands))
+	for i, p := range h.node.raft.ProposeAll(ctx, commands) {
+		if results[i].Err = p.Err; p.Err == nil {
+			results[i].Result = p.Result.(iam.Result)
+		}
 	}
-	return outcome.Result.(iam.Result), nil
+	return results
 }
 
 // ReadIndex confirms that this node leads.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -349,7 +350,6 @@ func TestLimitsRefuseBeforeAnythingHappens(t *testing.T) {
 	}
 	close(block)
 	for {
-		_, next := s.machine.applied.get()
 		_, err := s.Propose(t.Context(), []byte("still working"))
 		if err == nil {
 			return
@@ -357,7 +357,75 @@ func TestLimitsRefuseBeforeAnythingHappens(t *testing.T) {
 		if !errors.Is(err, ErrOverloaded) {
 			t.Fatal(err)
 		}
-		<-next
+		runtime.Gosched()
+	}
+}
+
+func TestCommandsOfOneCallAreDecidedOneByOne(t *testing.T) {
+	cfg := fast(t.TempDir())
+	cfg.MaxCommand, cfg.BatchCommands, cfg.MaxInFlight = 100, 2, 5
+	block, armed, blocked := make(chan struct{}), make(chan struct{}), make(chan struct{}, 100)
+	cfg.Disk = func(op DiskOp) error {
+		select {
+		case <-armed:
+			if op == OpAppend {
+				blocked <- struct{}{}
+				<-block
+			}
+		default:
+		}
+		return nil
+	}
+	to := newLedger()
+	s := open(t, cfg, to)
+	if err := s.Bootstrap(); err != nil {
+		t.Fatal(err)
+	}
+	s.lead(t)
+	if got := s.ProposeAll(t.Context(), nil); len(got) != 0 {
+		t.Errorf("nothing was proposed, and became %v", got)
+	}
+	commands := [][]byte{[]byte("a"), make([]byte, 101), []byte("b"), []byte("c"), []byte("d"), []byte("e"), []byte("f"), []byte("g")}
+	want := []error{nil, ErrTooLarge, nil, nil, nil, nil, ErrOverloaded, ErrOverloaded}
+	got := s.ProposeAll(t.Context(), commands)
+	entries := make(map[uint64]int)
+	for i, p := range got {
+		if !errors.Is(p.Err, want[i]) || (p.Err == nil) != to.has(string(commands[i])) {
+			t.Errorf("command %d: %v, want %v", i, p.Err, want[i])
+		}
+		if p.Err == nil {
+			entries[p.Index]++
+		}
+	}
+	if len(entries) < 3 {
+		t.Errorf("five commands, of which two fit into an entry, were in %v", entries)
+	}
+
+	// The first are on their way to the disk when their caller gives up.
+	close(armed)
+	ctx, cancel := context.WithCancel(t.Context())
+	answer := make(chan []Proposed)
+	go func() {
+		answer <- s.ProposeAll(ctx, [][]byte{[]byte("h"), []byte("i"), []byte("j"), []byte("k"), []byte("l")})
+	}()
+	<-blocked
+	cancel()
+	unknown := 0
+	for i, p := range <-answer {
+		switch {
+		case errors.Is(p.Err, ErrUnknownOutcome):
+			unknown++
+		case !errors.Is(p.Err, ErrCancelled):
+			t.Errorf("command %d, which was given up: %v", i, p.Err)
+		}
+	}
+	if unknown == 0 {
+		t.Error("no command was on its way to the disk")
+	}
+	close(block)
+	s.stop(t)
+	if got := s.ProposeAll(t.Context(), commands[:2]); !errors.Is(got[0].Err, ErrStopped) || !errors.Is(got[1].Err, ErrStopped) {
+		t.Errorf("a stopped node: %v", got)
 	}
 }
 

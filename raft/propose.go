@@ -17,25 +17,51 @@ type Outcome struct {
 	Index  uint64 // of the entry that it is in, perhaps with others
 }
 
+// Proposed is what became of one command of several: an outcome, or the error that
+// [Node.Propose] would have returned.
+type Proposed struct {
+	Outcome
+	Err error
+}
+
 // The life of a proposal. It leaves queued exactly once.
 const (
 	queued int32 = iota
 	taken
 	cancelled
+	decided // its result is set
 )
 
 // proposal is a command on its way.
 type proposal struct {
 	command []byte
 	state   atomic.Int32
-	done    chan struct{} // closed when outcome and err are set
-	outcome Outcome
-	err     error
+	result  Proposed
+	of      *wave
+}
+
+// wave is what was proposed in one call.
+type wave struct {
+	proposals []proposal
+	left      atomic.Int32  // proposals that are not decided
+	done      chan struct{} // closed when none is left
+}
+
+func newWave(commands [][]byte) *wave {
+	w := &wave{proposals: make([]proposal, len(commands)), done: make(chan struct{})}
+	for i, command := range commands {
+		w.proposals[i].command, w.proposals[i].of = command, w
+	}
+	w.left.Store(int32(len(commands)))
+	return w
 }
 
 func (p *proposal) finish(o Outcome, err error) {
-	p.outcome, p.err = o, err
-	close(p.done)
+	p.result = Proposed{o, err}
+	p.state.Store(decided)
+	if p.of.left.Add(-1) == 0 {
+		close(p.of.done)
+	}
 }
 
 // queue holds proposals that wait for an entry, and counts those in flight.
@@ -66,20 +92,27 @@ func newQueue(cfg Config) *queue {
 	}
 }
 
-func (q *queue) add(p *proposal) error {
+// add takes the proposals of a wave that are not decided yet. Those for which there
+// is no room are [ErrOverloaded].
+func (q *queue) add(w *wave) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.commands+1 > q.maxCommands || q.bytes+len(p.command) > q.maxBytes {
-		return ErrOverloaded
+	for i := range w.proposals {
+		p := &w.proposals[i]
+		switch {
+		case p.state.Load() == decided:
+		case q.commands+1 > q.maxCommands || q.bytes+len(p.command) > q.maxBytes:
+			p.finish(Outcome{}, ErrOverloaded)
+		default:
+			q.commands++
+			q.bytes += len(p.command)
+			q.waiting = append(q.waiting, p)
+		}
 	}
-	q.commands++
-	q.bytes += len(p.command)
-	q.waiting = append(q.waiting, p)
 	select {
 	case q.filled <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
 // take removes what fits into one entry. Proposals that were cancelled fall away.
@@ -127,45 +160,78 @@ func (q *queue) forget(batch []*proposal) {
 // Commands that are proposed at the same time share an entry and so its way to the
 // disks.
 func (n *Node) Propose(ctx context.Context, command []byte) (Outcome, error) {
-	r, err := n.ready()
-	switch {
-	case err != nil:
-		return Outcome{}, err
-	case len(command) > n.cfg.MaxCommand:
-		return Outcome{}, fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(command), n.cfg.MaxCommand)
-	case r.State() != hraft.Leader:
-		return Outcome{}, ErrNotLeader
-	case n.disk.room.short(1):
-		return Outcome{}, ErrDiskFull
+	p := n.ProposeAll(ctx, [][]byte{command})[0]
+	return p.Outcome, p.Err
+}
+
+// ProposeAll is [Node.Propose] for commands that do not wait for one another, and
+// costs less than as many calls. It returns when all are decided, or given up: one
+// result for each.
+func (n *Node) ProposeAll(ctx context.Context, commands [][]byte) []Proposed {
+	if len(commands) == 0 {
+		return nil
 	}
-	p := &proposal{command: command, done: make(chan struct{})}
-	if err := n.queue.add(p); err != nil {
-		return Outcome{}, err
+	w := newWave(commands)
+	if err := n.mayPropose(); err != nil {
+		return w.results(func(*proposal) error { return err })
 	}
+	for i := range w.proposals {
+		if p := &w.proposals[i]; len(p.command) > n.cfg.MaxCommand {
+			p.finish(Outcome{}, fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(p.command), n.cfg.MaxCommand))
+		}
+	}
+	n.queue.add(w)
 	select {
-	case <-p.done:
-		return p.outcome, p.err
+	case <-w.done:
+		return w.results(nil)
 	case <-ctx.Done():
-		return n.giveUp(p, ErrCancelled, ctx.Err())
+		return w.giveUp(ErrCancelled, ctx.Err())
 	case <-n.stopping:
-		return n.giveUp(p, ErrStopped, nil)
+		return w.giveUp(ErrStopped, nil)
 	case <-n.failed:
-		return n.giveUp(p, ErrStopped, nil)
+		return w.giveUp(ErrStopped, nil)
 	}
 }
 
-// giveUp leaves a proposal to its fate. The error is early if it was still in the
-// queue.
-func (n *Node) giveUp(p *proposal, early, cause error) (Outcome, error) {
-	if p.state.CompareAndSwap(queued, cancelled) {
-		return Outcome{}, errors.Join(early, cause)
+// mayPropose returns why nothing can be proposed here now, nil if it can.
+func (n *Node) mayPropose() error {
+	r, err := n.ready()
+	switch {
+	case err != nil:
+		return err
+	case r.State() != hraft.Leader:
+		return ErrNotLeader
+	case n.disk.room.short(1):
+		return ErrDiskFull
 	}
-	select {
-	case <-p.done: // it has just been decided
-		return p.outcome, p.err
-	default:
+	return nil
+}
+
+// giveUp leaves what is not decided to its fate. The error is early for what was still
+// in the queue.
+func (w *wave) giveUp(early, cause error) []Proposed {
+	return w.results(func(p *proposal) error {
+		if p.state.CompareAndSwap(queued, cancelled) {
+			return errors.Join(early, cause)
+		}
+		return errors.Join(ErrUnknownOutcome, cause)
+	})
+}
+
+// results returns what was decided, and for the rest what undecided says.
+func (w *wave) results(undecided func(*proposal) error) []Proposed {
+	all := make([]Proposed, len(w.proposals))
+	for i := range w.proposals {
+		p := &w.proposals[i]
+		if p.state.Load() != decided {
+			if err := undecided(p); p.state.Load() != decided {
+				all[i].Err = err
+				continue
+			}
+		}
+		all[i] = p.result
 	}
-	return Outcome{}, errors.Join(ErrUnknownOutcome, cause)
+	return all
 }
 
 // proposeLoop makes entries of what waits. The library takes an entry when it has

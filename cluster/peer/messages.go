@@ -14,8 +14,8 @@ import (
 // Handler answers the questions of other nodes. Errors are those of package raft,
 // and arrive as such.
 type Handler interface {
-	// Propose replicates a command, on the leader only.
-	Propose(command []byte) (iam.Result, error)
+	// Propose replicates commands, on the leader only, and returns one result for each.
+	Propose(commands [][]byte) []Proposed
 	// ReadIndex confirms that this node leads, as raft.Node.ReadIndex does.
 	ReadIndex() (uint64, error)
 	// Meet says which cluster this is.
@@ -29,6 +29,12 @@ type Handler interface {
 	Fence(index iam.Index, limit time.Duration) []feed.Follower
 	// SumAt returns the sum of the view at an index, empty if it is not known.
 	SumAt(index uint64) string
+}
+
+// Proposed is what became of a command.
+type Proposed struct {
+	Result iam.Result
+	Err    error
 }
 
 // Card is what a node tells to one that wants to join.

@@ -36,6 +36,8 @@ type client struct {
 	rpc   *rpc.Client
 	err   error
 	dead  atomic.Bool // nothing can be sent any more
+
+	proposals proposals
 }
 
 // watched notices the end of a connection, which rpc.Client keeps to itself.
@@ -124,13 +126,9 @@ func (p *Pool) drop(key string, c *client) {
 
 // call asks a question. GiveUp ends the wait early.
 func (p *Pool) call(ctx context.Context, giveUp <-chan struct{}, id, address, question string, args, reply any) error {
-	c, err := p.client(ctx, id, address)
-	if err == nil && c.dead.Load() {
-		p.drop(id+"@"+address, c)
-		c, err = p.client(ctx, id, address)
-	}
+	c, err := p.alive(ctx, id, address)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnreachable, err)
+		return err
 	}
 	call := c.rpc.Go(serviceName+"."+question, args, reply, make(chan *rpc.Call, 1))
 	select {
@@ -138,30 +136,64 @@ func (p *Pool) call(ctx context.Context, giveUp <-chan struct{}, id, address, qu
 		if call.Error == nil {
 			return nil
 		}
-		err = call.Error
+		p.drop(id+"@"+address, c)
+		return fmt.Errorf("%w: %w", ErrNoAnswer, call.Error)
 	case <-giveUp:
-		if ctx.Err() != nil {
-			return fmt.Errorf("%w: %w", ErrNoAnswer, ctx.Err())
-		}
-		err = errors.New("it leads no longer")
 	case <-ctx.Done():
-		if err = ctx.Err(); !errors.Is(err, context.DeadlineExceeded) {
-			return fmt.Errorf("%w: %w", ErrNoAnswer, err)
-		}
-		// Too slow an answer may mean that the connection leads nowhere.
 	}
-	p.drop(id+"@"+address, c)
+	return p.leave(ctx, id, address, c)
+}
+
+// alive returns a connection to a node that has not ended as far as is known. The error
+// is [ErrUnreachable].
+func (p *Pool) alive(ctx context.Context, id, address string) (*client, error) {
+	c, err := p.client(ctx, id, address)
+	if err == nil && c.dead.Load() {
+		p.drop(id+"@"+address, c)
+		c, err = p.client(ctx, id, address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	return c, nil
+}
+
+// leave ends the wait for an answer, because ctx is done or because the node leads no
+// longer.
+func (p *Pool) leave(ctx context.Context, id, address string, c *client) error {
+	err := ctx.Err()
+	if err == nil {
+		err = errors.New("it leads no longer")
+	}
+	// Too slow an answer may mean that the connection leads nowhere.
+	if !errors.Is(err, context.Canceled) {
+		p.drop(id+"@"+address, c)
+	}
 	return fmt.Errorf("%w: %w", ErrNoAnswer, err)
 }
 
 // Propose carries a command to the leader. The error is one of raft's,
-// [ErrUnreachable] or, when the outcome is not known, [ErrNoAnswer].
+// [ErrUnreachable] or, when the outcome is not known, [ErrNoAnswer]. The command must
+// not be changed any more, whatever comes of it. Commands that are proposed at the same
+// time share messages.
 func (p *Pool) Propose(ctx context.Context, giveUp <-chan struct{}, id, address string, command []byte) (iam.Result, error) {
-	reply := new(ProposeReply)
-	if err := p.call(ctx, giveUp, id, address, "Propose", command, reply); err != nil {
+	c, err := p.alive(ctx, id, address)
+	if err != nil {
 		return iam.Result{}, err
 	}
-	return reply.result()
+	mine := &proposal{command: command, done: make(chan struct{})}
+	c.proposals.add(c.rpc, mine)
+	select {
+	case <-mine.done:
+		if mine.err == nil {
+			return mine.reply.result()
+		}
+		p.drop(id+"@"+address, c)
+		return iam.Result{}, fmt.Errorf("%w: %w", ErrNoAnswer, mine.err)
+	case <-giveUp:
+	case <-ctx.Done():
+	}
+	return iam.Result{}, p.leave(ctx, id, address, c)
 }
 
 // ReadIndex asks the leader how far a read has to wait.

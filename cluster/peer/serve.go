@@ -41,15 +41,28 @@ type ProposeReply struct {
 	Detail  string
 }
 
-// Propose answers Handler.Propose.
+// Propose answers Handler.Propose for one command.
 func (s *service) Propose(command []byte, reply *ProposeReply) error {
-	result, err := s.h.Propose(command)
-	f := toFault(err)
-	*reply = ProposeReply{Index: uint64(result.Index), Count: result.Count, Kind: f.Kind, Detail: f.Detail}
-	if result.Err != nil {
-		reply.Code, reply.Message = string(result.Err.Code), result.Err.Message
+	*reply = proposeReply(s.h.Propose([][]byte{command})[0])
+	return nil
+}
+
+// ProposeAll answers Handler.Propose. Builds before feature level 3 do not have it.
+func (s *service) ProposeAll(commands [][]byte, replies *[]ProposeReply) error {
+	*replies = make([]ProposeReply, len(commands))
+	for i, p := range s.h.Propose(commands) {
+		(*replies)[i] = proposeReply(p)
 	}
 	return nil
+}
+
+func proposeReply(p Proposed) ProposeReply {
+	f := toFault(p.Err)
+	reply := ProposeReply{Index: uint64(p.Result.Index), Count: p.Result.Count, Kind: f.Kind, Detail: f.Detail}
+	if p.Result.Err != nil {
+		reply.Code, reply.Message = string(p.Result.Err.Code), p.Result.Err.Message
+	}
+	return reply
 }
 
 func (r *ProposeReply) result() (iam.Result, error) {
